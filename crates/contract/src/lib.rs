@@ -1,0 +1,4 @@
+//! The rule an event must meet, and the check.
+
+pub mod address;
+pub mod verdict;

@@ -12,11 +12,19 @@
 //! (events from CSV and JSON lines).
 
 pub mod address;
-pub mod change;
+pub mod avro;
+// pub mod change;
 pub mod document;
+pub mod framing;
+pub mod json;
+mod pointer;
 pub mod rule;
 pub mod schema;
+pub mod schema_error;
 pub mod settings;
 pub mod spec;
 pub mod verdict;
 pub mod version;
+
+#[cfg(test)]
+mod judges;

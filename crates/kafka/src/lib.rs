@@ -13,6 +13,7 @@
 
 pub mod admin;
 pub mod cluster;
+pub mod dev;
 pub mod producer;
 pub mod reader;
 pub mod record;

@@ -52,11 +52,14 @@ packages_of() {
     esac
 }
 
+# `apt-cache show` also knows packages that cannot be installed.
+can_apt_install() { apt-cache policy "$1" | grep -q 'Candidate: [0-9]'; }
+
 # Distributions differ in which JDKs they carry, and their default may be older than 17.
 newest_jdk_package() {
     local major
     for major in 21 17 25; do
-        if apt-cache show "openjdk-$major-jdk-headless" >/dev/null 2>&1; then
+        if can_apt_install "openjdk-$major-jdk-headless"; then
             echo "openjdk-$major-jdk-headless"
             return
         fi
@@ -64,16 +67,22 @@ newest_jdk_package() {
     echo default-jdk-headless
 }
 
-# The line to type, by platform.
+# The line to type, by platform; $1 says whether --install was given, and so has failed.
 how_to_install() {
-    local system=unknown
+    local install=$1 system=unknown
     if [ "$(uname -s)" = Darwin ]; then
         system=macos
     elif [ -r /etc/os-release ]; then
         system=$(. /etc/os-release && echo "${ID:-} ${ID_LIKE:-}")
     fi
     case " $system " in
-        *" debian "* | *" ubuntu "*) say "  Run this again with --install to have it installed by apt-get (and Rust by rustup)." ;;
+        *" debian "* | *" ubuntu "*)
+            if [ "$install" = yes ]; then
+                say "  --install could not do it; what went wrong is said above. Rust comes from the package rustup or from https://rustup.rs."
+            else
+                say "  Run this again with --install to have it installed by apt-get (and Rust by rustup)."
+            fi
+            ;;
         *" macos "*)
             say "  xcode-select --install"
             say "  brew install pkg-config openssl@3 openjdk@21 maven python rustup && rustup toolchain install"
@@ -82,7 +91,7 @@ how_to_install() {
             say "  sudo dnf install gcc gcc-c++ make pkgconf-pkg-config openssl-devel java-21-openjdk-headless maven python3 rustup"
             say "  rustup-init -y && rustup toolchain install"
             ;;
-        *) say "  Install it with your system's package manager; Rust comes from https://rustup.rs." ;;
+        *) say "  Install these with your system's package manager; Rust comes from https://rustup.rs." ;;
     esac
 }
 
@@ -103,7 +112,7 @@ apt_install() {
 
 install_rust() {
     if ! command -v rustup >/dev/null; then
-        if apt-cache show rustup >/dev/null 2>&1; then
+        if can_apt_install rustup; then
             apt_install rustup || return
         else
             apt_install curl ca-certificates || return
@@ -152,6 +161,6 @@ require_prerequisites() {
     say "missing on this machine:"
     for name in $missing; do say "- $("why_$name")"; done
     say "How to install:"
-    how_to_install
+    how_to_install "$install"
     return 1
 }

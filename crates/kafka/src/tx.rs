@@ -186,8 +186,9 @@ pub trait TransactionalPort {
     /// Give the open transaction up. [`Polled::Positions`] follows.
     fn abort(&mut self);
 
-    /// Stop reading exactly these owned partitions (an empty list: read all again). There must be no open
-    /// transaction. [`Polled::Positions`] follows, with every owned partition, held or not.
+    /// Leave exactly these partitions out of what is read, also over rebalances, until the next call (an empty list:
+    /// read all again). There must be no open transaction. [`Polled::Positions`] follows, with every owned partition,
+    /// held or not.
     fn hold(&mut self, partitions: &[(String, i32)]);
 
     /// An offset such that every record below it was in the inbox before this call.

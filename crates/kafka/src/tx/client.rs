@@ -33,6 +33,7 @@ pub struct KafkaPort {
     started: Instant,
     at_end: bool,
     pause: Duration,
+    failed_before: bool,
     resting: Option<(Instant, Trouble)>,
 }
 
@@ -53,6 +54,7 @@ impl KafkaPort {
             started: Instant::now(),
             at_end: false,
             pause: FIRST_PAUSE,
+            failed_before: false,
             resting: None,
         }
     }
@@ -65,6 +67,16 @@ impl KafkaPort {
         self.resting = Some((Instant::now() + self.pause, trouble.clone()));
         self.pause = (self.pause * 2).min(LONGEST_PAUSE);
         Polled::Waiting(trouble)
+    }
+
+    /// A transaction that fails every time (an output topic is missing, say) must not become a busy loop: from the
+    /// second failure in a row on there is a growing pause.
+    fn slow_down(&mut self, why: &str) {
+        if std::mem::replace(&mut self.failed_before, true) {
+            let trouble = Trouble { kind: TroubleKind::Stalled, why: why.to_owned() };
+            self.resting = Some((Instant::now() + self.pause, trouble));
+            self.pause = (self.pause * 2).min(LONGEST_PAUSE);
+        }
     }
 
     /// Sleep out (a part of) the pause after a fall.
@@ -167,7 +179,7 @@ impl KafkaPort {
         tracing::warn!(why, ?known, "a transaction was not committed");
         self.reader.rewind();
         match class {
-            Class::Retriable | Class::Abortable | Class::Unknown => {}
+            Class::Retriable | Class::Abortable | Class::Unknown => self.slow_down(&why),
             Class::Fenced => {
                 self.fall(Trouble {
                     kind: TroubleKind::Fenced,
@@ -224,6 +236,7 @@ impl TransactionalPort for KafkaPort {
         match committed {
             Ok(()) => {
                 self.pause = FIRST_PAUSE;
+                self.failed_before = false;
                 Outcome::Committed
             }
             Err(failure) => self.failed(failure),

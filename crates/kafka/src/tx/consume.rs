@@ -105,7 +105,6 @@ impl Reader {
                 Change::Assigned(owned) => owned,
                 Change::Revoked => Vec::new(),
             };
-            self.held.clear();
         }
         self.due |= changed;
         changed
@@ -233,7 +232,6 @@ impl Reader {
             drop(consumer);
         }
         self.owned.clear();
-        self.held.clear();
         self.due = false;
         self.trouble = None;
     }

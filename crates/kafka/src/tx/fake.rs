@@ -229,7 +229,6 @@ impl FakePort {
 impl TransactionalPort for FakePort {
     fn subscribe(&mut self, topics: &[String]) {
         self.topics = topics.to_vec();
-        self.held.clear();
         self.drop_open();
     }
 
@@ -240,10 +239,7 @@ impl TransactionalPort for FakePort {
     ) -> Polled {
         self.clock += Duration::from_millis(1);
         match self.faults.pop_front().flatten() {
-            Some(Fault::Rebalance) => {
-                self.held.clear();
-                self.drop_open();
-            }
+            Some(Fault::Rebalance) => self.drop_open(),
             Some(Fault::BrokerAway) => {
                 let why = "no broker".to_owned();
                 return Polled::Waiting(Trouble {

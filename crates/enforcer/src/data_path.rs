@@ -43,7 +43,10 @@ pub struct Limits {
 impl Default for Limits {
     /// 50 ms: the throughput of 200 ms is 15 % higher, of 20 ms a third lower. 32 MB.
     fn default() -> Self {
-        Self { interval: Duration::from_millis(50), bytes: 32 * 1024 * 1024 }
+        Self {
+            interval: Duration::from_millis(50),
+            bytes: 32 * 1024 * 1024,
+        }
     }
 }
 
@@ -102,7 +105,10 @@ impl<P: TransactionalPort> DataPath<P> {
     pub fn turn(&mut self) {
         let now = self.port.now();
         let wait = match &self.desk.txn {
-            Some(txn) => self.limits.interval.saturating_sub(now.saturating_sub(txn.started)),
+            Some(txn) => self
+                .limits
+                .interval
+                .saturating_sub(now.saturating_sub(txn.started)),
             None => {
                 self.follow_view();
                 self.review_holds();
@@ -111,8 +117,9 @@ impl<P: TransactionalPort> DataPath<P> {
         };
         let Self { port, desk, .. } = self;
         let mut step = Step::Judged;
-        let polled =
-            port.poll(wait, &mut |record, outbox| step = desk.record(now, record, outbox));
+        let polled = port.poll(wait, &mut |record, outbox| {
+            step = desk.record(now, record, outbox)
+        });
         match polled {
             Polled::Record => self.after_record(step),
             Polled::Idle => self.recovered(),
@@ -157,7 +164,9 @@ impl<P: TransactionalPort> DataPath<P> {
     }
 
     fn commit(&mut self) {
-        let Some(txn) = self.desk.txn.take() else { return };
+        let Some(txn) = self.desk.txn.take() else {
+            return;
+        };
         let seq = txn.snapshot.seq;
         match self.port.commit(&self.desk.lanes.progress(seq)) {
             Outcome::Committed => {
@@ -173,13 +182,20 @@ impl<P: TransactionalPort> DataPath<P> {
     }
 
     fn stop_at(&mut self, stop: Stop) {
-        let Stop { topic, partition, why } = stop;
+        let Stop {
+            topic,
+            partition,
+            why,
+        } = stop;
         let hold = match why {
             Why::NoContract | Why::NotOwned => Some(Hold::no_contract()),
             Why::UnknownSchema(unknown) => self.read_log(&topic, partition).err().map(|error| {
                 let retry_at = self.port.now() + holds::RETRY;
                 let why = format!("schema {} is not known yet, and {error}", unknown.0);
-                Hold { why, until: Until::LogRead { retry_at } }
+                Hold {
+                    why,
+                    until: Until::LogRead { retry_at },
+                }
             }),
         };
         if let Some(hold) = hold {
@@ -191,8 +207,13 @@ impl<P: TransactionalPort> DataPath<P> {
     /// Read the governance log to its end, for the records that are in this partition now.
     fn read_log(&mut self, topic: &str, partition: i32) -> Result<(), String> {
         // The end first: only what was there before the log was read may be refused because of it.
-        let end = self.port.horizon(topic, partition).map_err(|error| error.to_string())?;
-        self.catch_up.catch_up(CATCH_UP).map_err(|error| error.to_string())?;
+        let end = self
+            .port
+            .horizon(topic, partition)
+            .map_err(|error| error.to_string())?;
+        self.catch_up
+            .catch_up(CATCH_UP)
+            .map_err(|error| error.to_string())?;
         if let Some(lane) = self.desk.lanes.find(topic, partition) {
             lane.horizon = end;
         }
@@ -208,7 +229,11 @@ impl<P: TransactionalPort> DataPath<P> {
         let snapshot = Arc::clone(&self.desk.view.borrow_and_update());
         if !snapshot.ports.keys().eq(self.topics.iter()) {
             self.topics = snapshot.ports.keys().cloned().collect();
-            tracing::info!(seq = snapshot.seq, inboxes = self.topics.len(), "inboxes in force");
+            tracing::info!(
+                seq = snapshot.seq,
+                inboxes = self.topics.len(),
+                "inboxes in force"
+            );
             self.port.subscribe(&self.topics);
         }
         self.show();
@@ -218,7 +243,8 @@ impl<P: TransactionalPort> DataPath<P> {
         self.desk.txn = None;
         let unreadable = self.desk.lanes.reset(positions);
         let snapshot = Arc::clone(&self.desk.view.borrow());
-        self.holds.review_owned(&self.desk.lanes, &snapshot, unreadable);
+        self.holds
+            .review_owned(&self.desk.lanes, &snapshot, unreadable);
         if self.holds.differ_from_applied() {
             self.apply_holds();
         }
@@ -281,7 +307,9 @@ impl<P: TransactionalPort> DataPath<P> {
     fn show_events(&self, snapshot: &Snapshot) {
         self.status.send_modify(|status| {
             for lane in self.desk.lanes.iter().filter(|lane| lane.is_touched()) {
-                let Some(port) = snapshot.ports.get(&lane.topic) else { continue };
+                let Some(port) = snapshot.ports.get(&lane.topic) else {
+                    continue;
+                };
                 if let Some(shown) = status.ports.get_mut(&port.address.to_string()) {
                     shown.last_event_ms = shown.last_event_ms.max(lane.newest_ms());
                 }

@@ -72,13 +72,20 @@ impl Source {
         let (partition, rest) = text.split_once('/')?;
         let (offset, seq) = rest.split_once('@')?;
         let (partition, offset) = (partition.parse().ok()?, offset.parse().ok()?);
-        Some(Self { partition, offset, seq: seq.parse().ok()? })
+        Some(Self {
+            partition,
+            offset,
+            seq: seq.parse().ok()?,
+        })
     }
 }
 
 /// An upper bound of the bytes of a record as its topic counts them.
 pub fn size_bound(record: &Outbound<'_>) -> usize {
-    let kept = record.headers.iter().filter(|(name, _)| !name.starts_with(RESERVED_PREFIX));
+    let kept = record
+        .headers
+        .iter()
+        .filter(|(name, _)| !name.starts_with(RESERVED_PREFIX));
     let headers: usize = kept.chain(record.added).map(header_size).sum();
     OVERHEAD + length(record.key) + length(record.value) + headers
 }
@@ -146,13 +153,22 @@ impl Refusal {
     }
 
     fn added<'a>(&'a self, source: &'a str) -> Vec<HeaderRef<'a>> {
-        let own = self.headers.iter().map(|(name, text)| (*name, Some(text.as_bytes())));
-        std::iter::once((SOURCE, Some(source.as_bytes()))).chain(own).collect()
+        let own = self
+            .headers
+            .iter()
+            .map(|(name, text)| (*name, Some(text.as_bytes())));
+        std::iter::once((SOURCE, Some(source.as_bytes())))
+            .chain(own)
+            .collect()
     }
 
     /// Cut value, then headers, then key, as far as needed, noting each cut in a header.
     fn fit<'a>(&mut self, port: &PortEntry, record: &Inbound<'a>, source: &str) -> Parts<'a> {
-        let mut parts = Parts { key: record.key, value: record.value, headers: record.headers };
+        let mut parts = Parts {
+            key: record.key,
+            value: record.value,
+            headers: record.headers,
+        };
         let limit = port.max_message_bytes;
         let fits = |refusal: &Self, parts: &Parts<'_>| {
             size_bound(&parts.outbound(port, record, &refusal.added(source))) <= limit
@@ -167,7 +183,8 @@ impl Refusal {
         if fits(self, &parts) {
             return parts;
         }
-        self.headers.push((HEADERS_DROPPED, parts.headers.len().to_string()));
+        self.headers
+            .push((HEADERS_DROPPED, parts.headers.len().to_string()));
         parts.headers = &[];
         if fits(self, &parts) {
             return parts;
@@ -261,11 +278,7 @@ mod tests {
     use contract::verdict::Code;
     use proptest::prelude::*;
 
-    fn record<'a>(
-        key: &'a [u8],
-        value: &'a [u8],
-        headers: &'a [HeaderRef<'a>],
-    ) -> Inbound<'a> {
+    fn record<'a>(key: &'a [u8], value: &'a [u8], headers: &'a [HeaderRef<'a>]) -> Inbound<'a> {
         Inbound {
             topic: "d.p.e.v1.inbox",
             partition: 2,
@@ -285,7 +298,11 @@ mod tests {
 
     #[test]
     fn the_source_is_short_and_round_trips() {
-        let source = Source { partition: 3, offset: 1_234, seq: 42 };
+        let source = Source {
+            partition: 3,
+            offset: 1_234,
+            seq: 42,
+        };
         let mut text = String::from("old");
         source.write(&mut text);
         assert_eq!(text, "3/1234@42");
@@ -306,7 +323,10 @@ mod tests {
             assert_eq!(header(out, "__rule.name"), Some("MESH-1006"));
             assert_eq!(header(out, "__rule.subject"), Some("d.p.e.v1.inbox-value"));
             let json = header(out, REASONS).expect("reasons are there");
-            assert_eq!(serde_json::from_str::<Vec<Reason>>(json).expect("JSON"), reasons);
+            assert_eq!(
+                serde_json::from_str::<Vec<Reason>>(json).expect("JSON"),
+                reasons
+            );
         });
     }
 

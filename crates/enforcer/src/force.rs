@@ -5,7 +5,7 @@
 
 use contract::{
     address::PortAddress,
-    rule::{Event, UnknownSchema},
+    rule::{Event, PortRules, UnknownSchema},
     verdict::Verdict,
 };
 use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
@@ -26,6 +26,20 @@ pub trait Judge: Send + Sync {
 
     /// The contract version that plain events are judged by, for people to read.
     fn contract(&self) -> &str;
+}
+
+impl Judge for PortRules {
+    fn judge(&self, event: &Event<'_>) -> Result<Verdict, UnknownSchema> {
+        PortRules::judge(self, event)
+    }
+
+    fn judge_known(&self, event: &Event<'_>) -> Verdict {
+        PortRules::judge_known(self, event)
+    }
+
+    fn contract(&self) -> &str {
+        PortRules::contract(self)
+    }
 }
 
 /// What happens to an event that breaks its contract.
@@ -95,8 +109,13 @@ pub struct Snapshot {
 impl Snapshot {
     /// A snapshot of these ports.
     pub fn new(seq: u64, ports: impl IntoIterator<Item = PortEntry>) -> Self {
-        let by_inbox = ports.into_iter().map(|port| (port.inbox.clone(), Arc::new(port)));
-        Self { seq, ports: by_inbox.collect() }
+        let by_inbox = ports
+            .into_iter()
+            .map(|port| (port.inbox.clone(), Arc::new(port)));
+        Self {
+            seq,
+            ports: by_inbox.collect(),
+        }
     }
 }
 
@@ -129,7 +148,10 @@ pub(crate) mod testing {
 
     impl Judge for ByValue {
         fn judge(&self, event: &Event<'_>) -> Result<Verdict, UnknownSchema> {
-            let value = event.value.and_then(|value| std::str::from_utf8(value).ok()).unwrap_or("");
+            let value = event
+                .value
+                .and_then(|value| std::str::from_utf8(value).ok())
+                .unwrap_or("");
             assert!(!value.starts_with("panic"), "the test asked for it");
             if let Some(id) = value.strip_prefix("schema ") {
                 return match id.parse::<u64>() {
@@ -137,11 +159,16 @@ pub(crate) mod testing {
                     Ok(_) | Err(_) => Err(UnknownSchema(id.to_owned())),
                 };
             }
-            Ok(if value.starts_with("ok") { Verdict::Accepted } else { refused(Code::WrongType) })
+            Ok(if value.starts_with("ok") {
+                Verdict::Accepted
+            } else {
+                refused(Code::WrongType)
+            })
         }
 
         fn judge_known(&self, event: &Event<'_>) -> Verdict {
-            self.judge(event).unwrap_or_else(|_| refused(Code::UnknownSchemaId))
+            self.judge(event)
+                .unwrap_or_else(|_| refused(Code::UnknownSchemaId))
         }
 
         fn contract(&self) -> &str {

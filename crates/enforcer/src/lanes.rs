@@ -103,16 +103,22 @@ impl Lanes {
                 }
             })
             .collect();
-        self.lanes.sort_by(|a, b| (&a.topic, a.partition).cmp(&(&b.topic, b.partition)));
+        self.lanes
+            .sort_by(|a, b| (&a.topic, a.partition).cmp(&(&b.topic, b.partition)));
         unreadable
     }
 
     /// The lane of a record; records come in runs of one partition, so the last one is tried first.
     pub(crate) fn find(&mut self, topic: &str, partition: i32) -> Option<&mut Lane> {
-        if !self.lanes.get(self.last).is_some_and(|lane| lane.is(topic, partition)) {
+        if !self
+            .lanes
+            .get(self.last)
+            .is_some_and(|lane| lane.is(topic, partition))
+        {
             let key = (topic, partition);
-            let found =
-                self.lanes.binary_search_by(|lane| (lane.topic.as_str(), lane.partition).cmp(&key));
+            let found = self
+                .lanes
+                .binary_search_by(|lane| (lane.topic.as_str(), lane.partition).cmp(&key));
             self.last = found.ok()?;
         }
         self.lanes.get_mut(self.last)
@@ -120,13 +126,20 @@ impl Lanes {
 
     /// What the open transaction commits, judged by `seq`.
     pub(crate) fn progress(&self, seq: u64) -> Vec<tx::Progress> {
-        let touched = self.lanes.iter().filter_map(|lane| lane.next.map(|next| (lane, next)));
+        let touched = self
+            .lanes
+            .iter()
+            .filter_map(|lane| lane.next.map(|next| (lane, next)));
         touched
             .map(|(lane, next)| tx::Progress {
                 topic: lane.topic.clone(),
                 partition: lane.partition,
                 next,
-                metadata: Progress { seq, ..lane.current }.to_string(),
+                metadata: Progress {
+                    seq,
+                    ..lane.current
+                }
+                .to_string(),
             })
             .collect()
     }

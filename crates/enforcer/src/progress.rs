@@ -27,7 +27,13 @@ pub struct UnreadableProgress(pub String);
 
 impl fmt::Display for Progress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { seq, inbox, accepted, quarantined, shadowed } = self;
+        let Self {
+            seq,
+            inbox,
+            accepted,
+            quarantined,
+            shadowed,
+        } = self;
         write!(f, "v1 seq={seq} in={inbox} ok={accepted} q={quarantined}")?;
         if *shadowed > 0 {
             write!(f, " sh={shadowed}")?;
@@ -63,7 +69,11 @@ pub fn parse_progress(text: &str) -> Result<Progress, UnreadableProgress> {
         *slot = number;
         seen |= bit;
     }
-    if seen == 15 { Ok(progress) } else { Err(unreadable()) }
+    if seen == 15 {
+        Ok(progress)
+    } else {
+        Err(unreadable())
+    }
 }
 
 #[cfg(test)]
@@ -74,20 +84,40 @@ mod tests {
     #[test]
     fn the_text_of_version_one_stays_as_it_is() {
         let golden = "v1 seq=12 in=100 ok=90 q=10";
-        let progress =
-            Progress { seq: 12, inbox: 100, accepted: 90, quarantined: 10, shadowed: 0 };
+        let progress = Progress {
+            seq: 12,
+            inbox: 100,
+            accepted: 90,
+            quarantined: 10,
+            shadowed: 0,
+        };
         assert_eq!(progress.to_string(), golden);
         assert_eq!(parse_progress(golden), Ok(progress));
-        let shadow = Progress { shadowed: 7, ..progress };
+        let shadow = Progress {
+            shadowed: 7,
+            ..progress
+        };
         assert_eq!(shadow.to_string(), "v1 seq=12 in=100 ok=90 q=10 sh=7");
-        assert_eq!(parse_progress("v1 seq=12 in=100 ok=90 q=10 sh=7"), Ok(shadow));
+        assert_eq!(
+            parse_progress("v1 seq=12 in=100 ok=90 q=10 sh=7"),
+            Ok(shadow)
+        );
     }
 
     #[test]
     fn an_empty_text_is_a_new_beginning_and_a_foreign_one_is_not() {
         assert_eq!(parse_progress(""), Ok(Progress::default()));
-        for foreign in ["v2 seq=1", "v1 seq=1", "hello", "v1 seq=1 in=1 ok=1 q=-1", "v1 "] {
-            assert!(parse_progress(foreign).is_err(), "{foreign} should be refused");
+        for foreign in [
+            "v2 seq=1",
+            "v1 seq=1",
+            "hello",
+            "v1 seq=1 in=1 ok=1 q=-1",
+            "v1 ",
+        ] {
+            assert!(
+                parse_progress(foreign).is_err(),
+                "{foreign} should be refused"
+            );
         }
     }
 

@@ -44,7 +44,12 @@ pub struct EnforcerConfig {
 impl EnforcerConfig {
     /// The first data path of a mesh, with the default limits.
     pub fn new(cluster: Cluster, mesh: impl Into<String>) -> Self {
-        Self { cluster, mesh: mesh.into(), slot: 0, limits: Limits::default() }
+        Self {
+            cluster,
+            mesh: mesh.into(),
+            slot: 0,
+            limits: Limits::default(),
+        }
     }
 
     /// The consumer group of all data paths of a mesh; `port stats` reads the counters from its committed offsets.
@@ -55,7 +60,11 @@ impl EnforcerConfig {
     fn tx(&self) -> TxConfig {
         let group = Self::group(&self.mesh);
         let transactional_id = format!("{group}.{}", self.slot);
-        TxConfig { cluster: self.cluster.clone(), group, transactional_id }
+        TxConfig {
+            cluster: self.cluster.clone(),
+            group,
+            transactional_id,
+        }
     }
 }
 
@@ -73,7 +82,9 @@ pub struct Enforcer {
 
 impl fmt::Debug for Enforcer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Enforcer").field("status", &*self.status.borrow()).finish_non_exhaustive()
+        f.debug_struct("Enforcer")
+            .field("status", &*self.status.borrow())
+            .finish_non_exhaustive()
     }
 }
 
@@ -94,7 +105,11 @@ impl Enforcer {
         let thread = thread::Builder::new()
             .name(format!("enforcer-{}", config.slot))
             .spawn(move || keep_running(&config, &view, &catch_up, &sender, &stopping))?;
-        Ok(Self { stop, thread, status })
+        Ok(Self {
+            stop,
+            thread,
+            status,
+        })
     }
 
     /// What it is doing.
@@ -153,6 +168,9 @@ impl<C> Clone for Shared<C> {
 
 impl<C: CatchUp> CatchUp for Shared<C> {
     fn catch_up(&mut self, timeout: Duration) -> Result<(), CatchUpFailed> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).catch_up(timeout)
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .catch_up(timeout)
     }
 }

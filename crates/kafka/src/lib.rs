@@ -1,36 +1,34 @@
-//! placeholder
+//! The Kafka adapter: the only crate that names rdkafka.
+//!
+//! ```text
+//!            admin ──▶ topics as they must be, positions, cluster id
+//! Cluster ─┬ producer ──▶ requests, events            (idempotent, one at a time)
+//!          ├ reader ◀── one log, followed for ever     (read_committed, own thread)
+//!          ├ tx ◀─▶ inboxes in, products and quarantine out, in transactions (the data path's, own thread)
+//!          ├ scan ◀── any topic, from here to there    (read_committed, bounded)
+//!          └ dev ──▶ a single-node Kafka of our own for development
+//! ```
+//!
+//! Offsets, transactions, fences and librdkafka's many error codes stay in here; the services above see records, ends and
+//! words. Read in this order: [`cluster`], [`record`], [`admin`], [`producer`], [`reader`], [`scan`],
+//! [`tx`].
 
+pub mod admin;
+pub mod cluster;
+pub mod dev;
+pub mod producer;
+pub mod reader;
+pub mod record;
+pub mod scan;
 pub mod tx;
 
-use std::collections::BTreeMap;
+mod client;
 
-/// Where the cluster is, and the librdkafka options every client of it shares.
-#[derive(Clone, Debug)]
-pub struct Cluster {
-    bootstrap: String,
-    options: BTreeMap<String, String>,
-}
-
-impl Cluster {
-    /// A cluster by its bootstrap servers.
-    pub fn new(bootstrap: impl Into<String>) -> Self {
-        Self {
-            bootstrap: bootstrap.into(),
-            options: BTreeMap::new(),
-        }
-    }
-
-    /// Its bootstrap servers.
-    pub fn bootstrap(&self) -> &str {
-        &self.bootstrap
-    }
-
-    pub(crate) fn client_config(&self) -> rdkafka::ClientConfig {
-        let mut config = rdkafka::ClientConfig::new();
-        config.set("bootstrap.servers", &self.bootstrap);
-        for (key, value) in &self.options {
-            config.set(key, value);
-        }
-        config
-    }
-}
+pub use admin::{
+    Admin, AdminError, Committed, PartitionEnds, TopicDescription, TopicOutcome, TopicSpec,
+};
+pub use cluster::{Cluster, ClusterError, library_version};
+pub use producer::{Delivered, Producer, SendError};
+pub use reader::{LogEvent, LogReader, ReadError};
+pub use record::{Header, Outgoing, Record};
+pub use scan::{ScanEnd, ScanSpec, ScanStart, ScanSummary, scan};

@@ -204,3 +204,15 @@ pub trait TransactionalPort {
     /// no broker, milliseconds otherwise.
     fn close(&mut self);
 }
+
+/// An error with all its causes, for a status that is read by people.
+fn in_full(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
+}

@@ -59,7 +59,12 @@ pub(super) struct Txn {
 
 impl Txn {
     fn begin(view: &watch::Receiver<Arc<Snapshot>>, now: Duration) -> Self {
-        Self { snapshot: Arc::clone(&view.borrow()), started: now, bytes: 0, last: None }
+        Self {
+            snapshot: Arc::clone(&view.borrow()),
+            started: now,
+            bytes: 0,
+            last: None,
+        }
     }
 
     fn port_of(&mut self, topic: &str) -> Option<&Arc<PortEntry>> {
@@ -81,7 +86,12 @@ pub(super) struct Desk {
 
 impl Desk {
     pub(super) fn new(view: watch::Receiver<Arc<Snapshot>>) -> Self {
-        Self { view, lanes: Lanes::default(), txn: None, source: String::new() }
+        Self {
+            view,
+            lanes: Lanes::default(),
+            txn: None,
+            source: String::new(),
+        }
     }
 
     /// Judge one record and send it where it belongs.
@@ -91,14 +101,25 @@ impl Desk {
         record: &Inbound<'_>,
         outbox: &mut dyn Outbox,
     ) -> Step {
-        let Self { view, lanes, txn, source } = self;
+        let Self {
+            view,
+            lanes,
+            txn,
+            source,
+        } = self;
         let stop = |why| {
             let topic = record.topic.to_owned();
-            Step::Stop(Stop { topic, partition: record.partition, why })
+            Step::Stop(Stop {
+                topic,
+                partition: record.partition,
+                why,
+            })
         };
         let txn = txn.get_or_insert_with(|| Txn::begin(view, now));
         let seq = txn.snapshot.seq;
-        let Some(port) = txn.port_of(record.topic) else { return stop(Why::NoContract) };
+        let Some(port) = txn.port_of(record.topic) else {
+            return stop(Why::NoContract);
+        };
         let Some(lane) = lanes.find(record.topic, record.partition) else {
             return stop(Why::NotOwned);
         };
@@ -106,7 +127,12 @@ impl Desk {
             Ok(verdict) => verdict,
             Err(unknown) => return stop(Why::UnknownSchema(unknown)),
         };
-        Source { partition: record.partition, offset: record.offset, seq }.write(source);
+        Source {
+            partition: record.partition,
+            offset: record.offset,
+            seq,
+        }
+        .write(source);
         match dispose(port, record, verdict, source, outbox) {
             Ok((disposed, bytes)) => {
                 lane.count(record.offset, record.timestamp_ms, disposed);
@@ -120,17 +146,17 @@ impl Desk {
 
 /// The verdict, always one unless the record names a schema that only a newer position can know. Below `horizon` the
 /// record was in the inbox before the log was last read to its end, so what is unknown now is unknown for good.
-fn judge(
-    port: &PortEntry,
-    record: &Inbound<'_>,
-    horizon: i64,
-) -> Result<Verdict, UnknownSchema> {
+fn judge(port: &PortEntry, record: &Inbound<'_>, horizon: i64) -> Result<Verdict, UnknownSchema> {
     if record.unreadable_headers > 0 {
         let found = format!("{} that are not", record.unreadable_headers);
         let reason = Reason::new(Code::Header, "", "header names in UTF-8", &found);
         return Ok(Verdict::refused(reason));
     }
-    let event = Event { key: record.key, value: record.value, headers: record.headers };
+    let event = Event {
+        key: record.key,
+        value: record.value,
+        headers: record.headers,
+    };
     let judged = catch_unwind(AssertUnwindSafe(|| {
         if record.offset < horizon {
             Ok(port.rules.judge_known(&event))
@@ -139,8 +165,15 @@ fn judge(
         }
     }));
     judged.unwrap_or_else(|_| {
-        let at = format!("{}/{} offset {}", record.topic, record.partition, record.offset);
-        tracing::error!(at, contract = port.rules.contract(), "the validator panicked");
+        let at = format!(
+            "{}/{} offset {}",
+            record.topic, record.partition, record.offset
+        );
+        tracing::error!(
+            at,
+            contract = port.rules.contract(),
+            "the validator panicked"
+        );
         let reason = Reason::new(Code::Internal, "", "a verdict", "the validator panicked");
         Ok(Verdict::refused(reason))
     })
@@ -161,8 +194,10 @@ fn dispose(
         }
         (Verdict::Quarantined(reasons), Mode::Shadow) => {
             let codes = envelope::codes(&reasons);
-            let added =
-                [(SOURCE, Some(source.as_bytes())), (WOULD_REFUSE, Some(codes.as_bytes()))];
+            let added = [
+                (SOURCE, Some(source.as_bytes())),
+                (WOULD_REFUSE, Some(codes.as_bytes())),
+            ];
             accept(port, record, &added, source, outbox, Disposed::Shadowed)
         }
         (Verdict::Quarantined(reasons), Mode::Enforce) => {

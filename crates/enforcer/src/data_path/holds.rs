@@ -34,7 +34,10 @@ impl Hold {
     /// No contract in force names the inbox.
     pub(super) fn no_contract() -> Self {
         let why = "no contract in force names this inbox".to_owned();
-        Self { why, until: Until::Contract }
+        Self {
+            why,
+            until: Until::Contract,
+        }
     }
 }
 
@@ -84,7 +87,10 @@ impl Holds {
             let seq = lane.settled().seq;
             let hold = if seq > snapshot.seq {
                 let why = format!("waits for governance position {seq}, at {}", snapshot.seq);
-                Some(Hold { why, until: Until::Seq(seq) })
+                Some(Hold {
+                    why,
+                    until: Until::Seq(seq),
+                })
             } else if !snapshot.ports.contains_key(&lane.topic) {
                 Some(Hold::no_contract())
             } else {
@@ -95,7 +101,13 @@ impl Holds {
         }
         for (topic, partition, why) in unreadable {
             let why = format!("the committed offset's text cannot be read: {why}");
-            held.insert((topic, partition), Hold { why, until: Until::Positions });
+            held.insert(
+                (topic, partition),
+                Hold {
+                    why,
+                    until: Until::Positions,
+                },
+            );
         }
         self.held = held;
     }
@@ -126,7 +138,10 @@ impl Holds {
     }
 
     fn of_topic(&self, topic: &str) -> Option<&Hold> {
-        self.held.iter().find(|((held, _), _)| held == topic).map(|(_, hold)| hold)
+        self.held
+            .iter()
+            .find(|((held, _), _)| held == topic)
+            .map(|(_, hold)| hold)
     }
 }
 
@@ -154,6 +169,13 @@ pub(super) fn describe(
         let address = port.address.to_string();
         let last_event_ms = former.get(&address).and_then(|port| port.last_event_ms);
         let partitions = partitions.get(port.inbox.as_str()).copied().unwrap_or(0);
-        status.ports.insert(address, PortStatus { state, partitions, last_event_ms });
+        status.ports.insert(
+            address,
+            PortStatus {
+                state,
+                partitions,
+                last_event_ms,
+            },
+        );
     }
 }

@@ -31,7 +31,11 @@ impl Governance {
     fn at(seq: u64) -> Self {
         let snapshot = snapshot(seq, seq);
         let (view, _) = watch::channel(Arc::new(snapshot.clone()));
-        Self(Arc::new(Mutex::new(Log { end: Ok(snapshot), reads: 0, view })))
+        Self(Arc::new(Mutex::new(Log {
+            end: Ok(snapshot),
+            reads: 0,
+            view,
+        })))
     }
 
     fn lock(&self) -> MutexGuard<'_, Log> {
@@ -72,13 +76,24 @@ impl World {
                 cluster.create(topic, partition);
             }
         }
-        Self { cluster, governance, status: watch::channel(EnforcerStatus::default()).0 }
+        Self {
+            cluster,
+            governance,
+            status: watch::channel(EnforcerStatus::default()).0,
+        }
     }
 
     fn feed(&self, partition: i32, values: &[&str]) {
         for value in values {
             let value = Some(value.as_bytes().to_vec());
-            self.cluster.append(INBOX, partition, Stored { value, ..Stored::default() });
+            self.cluster.append(
+                INBOX,
+                partition,
+                Stored {
+                    value,
+                    ..Stored::default()
+                },
+            );
         }
     }
 
@@ -87,7 +102,10 @@ impl World {
             FakePort::new(&self.cluster, faults.iter().copied()),
             self.governance.lock().view.subscribe(),
             Box::new(self.governance.clone()),
-            Limits { interval: Duration::from_millis(10), bytes: 1_000_000 },
+            Limits {
+                interval: Duration::from_millis(10),
+                bytes: 1_000_000,
+            },
             self.status.clone(),
         )
     }
@@ -97,7 +115,10 @@ impl World {
         for _ in 0..20_000 {
             let done = |partition| {
                 let all = self.cluster.records(INBOX, partition).len();
-                let next = self.cluster.committed(INBOX, partition).map_or(0, |(next, _)| next);
+                let next = self
+                    .cluster
+                    .committed(INBOX, partition)
+                    .map_or(0, |(next, _)| next);
                 usize::try_from(next) == Ok(all)
             };
             if (0..PARTITIONS).all(done) {
@@ -118,10 +139,16 @@ impl World {
             let inbox = self.cluster.records(INBOX, partition);
             let product = self.offsets(PRODUCT, partition);
             let quarantine = self.offsets(QUARANTINE, partition);
-            assert!(product.is_sorted() && quarantine.is_sorted(), "out of order");
+            assert!(
+                product.is_sorted() && quarantine.is_sorted(),
+                "out of order"
+            );
             let mut all = [product.clone(), quarantine.clone()].concat();
             all.sort_unstable();
-            assert!(all.iter().copied().eq(0..inbox.len()), "lost or doubled: {all:?}");
+            assert!(
+                all.iter().copied().eq(0..inbox.len()),
+                "lost or doubled: {all:?}"
+            );
             let refused = |at: &usize| {
                 let value = inbox[*at].value.as_deref().unwrap_or_default();
                 value.starts_with(b"bad") || value.starts_with(b"panic")
@@ -129,7 +156,12 @@ impl World {
             assert!(quarantine.iter().all(refused) && !product.iter().any(refused));
             let (_, text) = self.cluster.committed(INBOX, partition).unwrap_or_default();
             let progress = parse_progress(&text).expect("our own text");
-            let Progress { inbox: read, accepted, quarantined, .. } = progress;
+            let Progress {
+                inbox: read,
+                accepted,
+                quarantined,
+                ..
+            } = progress;
             let counts = [all.len(), product.len(), quarantine.len()].map(|n| n as u64);
             assert_eq!([read, accepted, quarantined], counts);
         }
@@ -137,12 +169,20 @@ impl World {
 
     fn offsets(&self, topic: &str, partition: i32) -> Vec<usize> {
         let source = |record: &Stored| {
-            let text = record.header(SOURCE).and_then(|text| std::str::from_utf8(text).ok());
-            let source = text.and_then(Source::parse).expect("every output names its source");
+            let text = record
+                .header(SOURCE)
+                .and_then(|text| std::str::from_utf8(text).ok());
+            let source = text
+                .and_then(Source::parse)
+                .expect("every output names its source");
             assert_eq!(source.partition, partition);
             usize::try_from(source.offset).expect("offsets are not negative")
         };
-        self.cluster.records(topic, partition).iter().map(source).collect()
+        self.cluster
+            .records(topic, partition)
+            .iter()
+            .map(source)
+            .collect()
     }
 }
 
@@ -169,7 +209,12 @@ fn headers_of_producers_stay_except_ours() {
     let header = |name: &str| (name.to_owned(), Some(b"theirs".to_vec()));
     let value = Some(b"ok".to_vec());
     let headers = vec![header("trace"), header("mesh-src"), header("trace")];
-    let record = Stored { value, headers, timestamp_ms: Some(77), key: Some(Vec::new()) };
+    let record = Stored {
+        value,
+        headers,
+        timestamp_ms: Some(77),
+        key: Some(Vec::new()),
+    };
     world.cluster.append(INBOX, 1, record);
     let mut path = world.start(&[]);
     world.drain(&mut path);
@@ -183,7 +228,10 @@ fn headers_of_producers_stay_except_ours() {
 #[test]
 fn shadow_mode_lets_through_what_it_would_refuse_and_tags_it() {
     let world = World::new(Governance::at(0));
-    let port = crate::PortEntry { mode: Mode::Shadow, ..port_at(0) };
+    let port = crate::PortEntry {
+        mode: Mode::Shadow,
+        ..port_at(0)
+    };
     world.governance.publish(Snapshot::new(0, [port]));
     world.feed(0, &["bad", "ok"]);
     let mut path = world.start(&[]);
@@ -204,14 +252,25 @@ fn an_unknown_schema_waits_for_the_logs_end_and_is_then_judged_once_for_all() {
     world.drain(&mut path);
     let quarantined = world.cluster.records(QUARANTINE, 0);
     assert_eq!(quarantined.len(), 3);
-    assert_eq!(quarantined[0].header("__rule.name"), Some(&b"MESH-1002"[..]));
+    assert_eq!(
+        quarantined[0].header("__rule.name"),
+        Some(&b"MESH-1002"[..])
+    );
     let sources: Vec<Stored> = world.cluster.records(PRODUCT, 0);
     assert_eq!(sources[0].header(SOURCE), Some(&b"0/0@3"[..]));
     assert_eq!(sources[1].header(SOURCE), Some(&b"0/1@7"[..]));
-    assert_eq!(world.governance.lock().reads, 1, "one reading covers what was there before it");
+    assert_eq!(
+        world.governance.lock().reads,
+        1,
+        "one reading covers what was there before it"
+    );
     world.feed(0, &["schema 8"]);
     world.drain(&mut path);
-    assert_eq!(world.governance.lock().reads, 2, "a later record may follow a later fact");
+    assert_eq!(
+        world.governance.lock().reads,
+        2,
+        "a later record may follow a later fact"
+    );
 }
 
 #[test]
@@ -228,8 +287,14 @@ fn a_partition_pauses_while_the_log_cannot_be_read_and_the_others_go_on() {
     for _ in 0..50 {
         path.turn();
     }
-    assert_eq!(world.cluster.committed(INBOX, 0).map(|(next, _)| next), Some(1));
-    assert_eq!(world.cluster.committed(INBOX, 1).map(|(next, _)| next), Some(2));
+    assert_eq!(
+        world.cluster.committed(INBOX, 0).map(|(next, _)| next),
+        Some(1)
+    );
+    assert_eq!(
+        world.cluster.committed(INBOX, 1).map(|(next, _)| next),
+        Some(2)
+    );
     world.governance.lock().end = Ok(snapshot(6, 6));
     world.drain(&mut path);
     world.check();
@@ -239,7 +304,9 @@ fn a_partition_pauses_while_the_log_cannot_be_read_and_the_others_go_on() {
 #[test]
 fn a_new_owner_waits_until_its_view_has_reached_the_committed_position() {
     let world = World::new(Governance::at(3));
-    world.cluster.set_committed(INBOX, 0, 1, "v1 seq=9 in=1 ok=1 q=0");
+    world
+        .cluster
+        .set_committed(INBOX, 0, 1, "v1 seq=9 in=1 ok=1 q=0");
     world.feed(0, &["ok", "ok"]);
     let mut path = world.start(&[]);
     for _ in 0..20 {

@@ -49,8 +49,8 @@ impl KafkaPort {
     /// A port that connects at the first [`poll`](TransactionalPort::poll).
     pub fn new(config: &TxConfig) -> Self {
         Self {
-            reader: Reader::new(config.consumer()),
-            writer: Writer::new(config.producer()),
+            reader: Reader::new(config.cluster.clone(), config.consumer()),
+            writer: Writer::new(config.cluster.clone(), config.producer()),
             started: Instant::now(),
             at_end: false,
             pause: FIRST_PAUSE,
@@ -73,7 +73,10 @@ impl KafkaPort {
     /// second failure in a row on there is a growing pause.
     fn slow_down(&mut self, why: &str) {
         if std::mem::replace(&mut self.failed_before, true) {
-            let trouble = Trouble { kind: TroubleKind::Stalled, why: why.to_owned() };
+            let trouble = Trouble {
+                kind: TroubleKind::Stalled,
+                why: why.to_owned(),
+            };
             self.resting = Some((Instant::now() + self.pause, trouble));
             self.pause = (self.pause * 2).min(LONGEST_PAUSE);
         }

@@ -51,7 +51,6 @@ impl TxConfig {
             // second would show as gaps in the flow.
             ("fetch.queue.backoff.ms", "10"),
             ("fetch.wait.max.ms", "100"),
-            ("enable.metrics.push", "false"),
         ] {
             config.set(key, value);
         }
@@ -78,7 +77,6 @@ impl TxConfig {
             ("delivery.report.only.error", "true"),
             // A missing output topic is the provisioner's to create, with the right partitions.
             ("allow.auto.create.topics", "false"),
-            ("enable.metrics.push", "false"),
         ] {
             config.set(key, value);
         }

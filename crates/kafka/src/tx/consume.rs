@@ -4,14 +4,16 @@
 //! committed offsets and assign the owned partitions again from there ([`Reader::reposition`]). Assigning drops what
 //! was prefetched, so nothing read before can slip through.
 
+use crate::Cluster;
+
 use super::{
     Broken, Position, Progress, Trouble, TroubleKind,
     classify::is_broker_away,
     context::{Change, ConsumerNotes},
+    in_full,
 };
 use rdkafka::{
     ClientConfig, Offset, TopicPartitionList,
-    config::FromClientConfigAndContext,
     consumer::{BaseConsumer, Consumer, ConsumerGroupMetadata},
     error::{KafkaError, RDKafkaErrorCode},
     util::Timeout,
@@ -32,6 +34,7 @@ const PROBE_EVERY: Duration = Duration::from_secs(1);
 
 /// The consumer and what it owns.
 pub(super) struct Reader {
+    cluster: Cluster,
     config: ClientConfig,
     topics: Vec<String>,
     consumer: Option<BaseConsumer<ConsumerNotes>>,
@@ -43,8 +46,9 @@ pub(super) struct Reader {
 }
 
 impl Reader {
-    pub(super) fn new(config: ClientConfig) -> Self {
+    pub(super) fn new(cluster: Cluster, config: ClientConfig) -> Self {
         Self {
+            cluster,
             config,
             topics: Vec::new(),
             consumer: None,
@@ -82,8 +86,11 @@ impl Reader {
         if self.consumer.is_some() {
             return Ok(());
         }
-        let made = BaseConsumer::from_config_and_context(&self.config, ConsumerNotes::default());
-        self.consumer = Some(made.map_err(|error| Broken(error.to_string()))?);
+        let notes = ConsumerNotes::default();
+        let made = self
+            .cluster
+            .create_with(&self.config, "data path consumer", notes);
+        self.consumer = Some(made.map_err(|error| Broken(in_full(&error)))?);
         let topics = std::mem::take(&mut self.topics);
         self.subscribe(&topics)
     }

@@ -6,15 +6,17 @@
 //! enough to contain a retry, and any failed connection, the producer is thrown away: the new one of the same
 //! transactional id gets a new epoch at `init_transactions`, which ends what was open and fences late requests.
 
+use crate::Cluster;
+
 use super::{
     Broken, Outbound, RESERVED_PREFIX, Trouble, TroubleKind,
     classify::{Class, classify},
     config::SUSPECT_COMMIT,
     context::ProducerNotes,
+    in_full,
 };
 use rdkafka::{
     ClientConfig, TopicPartitionList,
-    config::FromClientConfigAndContext,
     consumer::ConsumerGroupMetadata,
     error::{KafkaError, RDKafkaErrorCode},
     message::{Header, OwnedHeaders},
@@ -22,6 +24,7 @@ use rdkafka::{
     util::Timeout,
 };
 use std::{
+    error::Error,
     thread,
     time::{Duration, Instant},
 };
@@ -61,6 +64,7 @@ pub(super) enum Known {
 
 /// The producer and the transaction it has open.
 pub(super) struct Writer {
+    cluster: Cluster,
     config: ClientConfig,
     producer: Option<BaseProducer<ProducerNotes>>,
     ready: bool,
@@ -69,8 +73,9 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    pub(super) fn new(config: ClientConfig) -> Self {
+    pub(super) fn new(cluster: Cluster, config: ClientConfig) -> Self {
         Self {
+            cluster,
             config,
             producer: None,
             ready: false,
@@ -85,8 +90,10 @@ impl Writer {
             return Ok(());
         }
         if self.producer.is_none() {
-            let made =
-                BaseProducer::from_config_and_context(&self.config, ProducerNotes::default());
+            let notes = ProducerNotes::default();
+            let made = self
+                .cluster
+                .create_with(&self.config, "data path producer", notes);
             self.producer = Some(made.map_err(|error| stalled(&error))?);
         }
         let Some(producer) = &self.producer else {
@@ -239,10 +246,11 @@ impl Writer {
     }
 }
 
-fn stalled(error: &KafkaError) -> Trouble {
+fn stalled(error: &dyn Error) -> Trouble {
+    let why = format!("the producer failed: {}", in_full(error));
     Trouble {
         kind: TroubleKind::Stalled,
-        why: format!("the producer failed: {error}"),
+        why,
     }
 }
 

@@ -6,13 +6,14 @@
 //!          ├ reader ◀── one log, followed for ever     (read_committed, own thread)
 //!          ├ log_writer ◀─▶ requests in, results and replies out, one writer per log
 //!          ├ tx_producer ──▶ records and a position, all or nothing
+//!          ├ tx ◀─▶ inboxes in, products and quarantine out, in transactions (the data path's, own thread)
 //!          ├ scan ◀── any topic, from here to there    (read_committed, bounded)
 //!          └ dev ──▶ a single-node Kafka of our own for development
 //! ```
 //!
 //! Offsets, transactions, fences and librdkafka's many error codes stay in here; the services above see records, ends and
 //! words. Read in this order: [`cluster`], [`record`], [`admin`], [`producer`], [`reader`], [`scan`],
-//! [`log_writer`].
+//! [`log_writer`], [`tx`].
 
 pub mod admin;
 pub mod cluster;
@@ -23,6 +24,7 @@ pub mod reader;
 pub mod record;
 pub mod scan;
 pub mod tx_producer;
+pub mod tx;
 
 mod client;
 mod transaction;

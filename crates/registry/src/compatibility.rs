@@ -22,22 +22,38 @@ pub fn against(
     in_force: InForce,
 ) -> Result<Vec<String>, Refusal> {
     let Some(ty) = content.served() else {
-        return Err(Refusal::invalid_schema(format!("Invalid schema type {}", content.schema_type)));
+        return Err(Refusal::invalid_schema(format!(
+            "Invalid schema type {}",
+            content.schema_type
+        )));
     };
     let compared = compared(earlier, in_force);
-    if let Some((number, other)) =
-        compared.iter().rev().find(|(_, v)| v.content.schema_type != content.schema_type)
+    if let Some((number, other)) = compared
+        .iter()
+        .rev()
+        .find(|(_, v)| v.content.schema_type != content.schema_type)
     {
         let found = vec!["Incompatible because of different schema type".to_owned()];
         return Ok(with_context(found, *number, other, in_force));
     }
     let previous: Vec<_> = compared
         .iter()
-        .map(|(number, v)| compat::Version { number: *number, schema: &v.content.text })
+        .map(|(number, v)| compat::Version {
+            number: *number,
+            schema: &v.content.text,
+        })
         .collect();
-    let found = compat::check(ty, in_force.level, in_force.policy, &content.text, &previous)
-        .map_err(|error| Refusal::invalid_schema(format!("Cannot compare schemas: {error}")))?;
-    let Some(number) = found.first().map(|first| first.version) else { return Ok(Vec::new()) };
+    let found = compat::check(
+        ty,
+        in_force.level,
+        in_force.policy,
+        &content.text,
+        &previous,
+    )
+    .map_err(|error| Refusal::invalid_schema(format!("Cannot compare schemas: {error}")))?;
+    let Some(number) = found.first().map(|first| first.version) else {
+        return Ok(Vec::new());
+    };
     let texts = found.iter().map(|one| text(ty, one)).collect();
     let other = compared.iter().find(|(n, _)| *n == number).map(|(_, v)| *v);
     Ok(match other {
@@ -61,7 +77,11 @@ fn compared<'a>(earlier: &[(u32, &'a Version)], in_force: InForce) -> Vec<(u32, 
 ///
 /// # Errors
 /// As [`against`].
-pub fn with_subject(state: &State, subject: &str, content: &Content) -> Result<Vec<String>, Refusal> {
+pub fn with_subject(
+    state: &State,
+    subject: &str,
+    content: &Content,
+) -> Result<Vec<String>, Refusal> {
     let earlier: Vec<_> = state.versions(subject, Deleted::Hidden).collect();
     against(content, &earlier, InForce::of(state, subject))
 }
@@ -74,7 +94,10 @@ fn text(ty: SchemaType, one: &Incompatibility) -> String {
             difference.kind, difference.message, difference.detail
         ),
         SchemaType::Json => {
-            format!("{{errorType:\"{}\", description:\"{}\"}}", difference.kind, difference.message)
+            format!(
+                "{{errorType:\"{}\", description:\"{}\"}}",
+                difference.kind, difference.message
+            )
         }
     }
 }
@@ -104,8 +127,9 @@ pub fn effective_config(state: &State, subject: &str) -> ConfigValue {
     let in_force = InForce::of(state, subject);
     config.compatibility_level = Some(level_name(in_force.level).to_owned());
     if config.compatibility_policy.is_none() {
-        config.compatibility_policy =
-            state.config(None).and_then(|global| global.compatibility_policy.clone());
+        config.compatibility_policy = state
+            .config(None)
+            .and_then(|global| global.compatibility_policy.clone());
     }
     config
 }

@@ -65,7 +65,10 @@ impl Content {
     /// The content of a record in the log, taken as it is.
     pub fn of_record(value: &SchemaValue) -> Self {
         Self {
-            schema_type: value.schema_type.clone().unwrap_or_else(|| "AVRO".to_owned()),
+            schema_type: value
+                .schema_type
+                .clone()
+                .unwrap_or_else(|| "AVRO".to_owned()),
             text: value.schema.clone(),
             references: value.references.clone(),
             metadata: value.metadata.clone(),
@@ -175,8 +178,11 @@ mod tests {
             Some(uuid_text(&canonical::guid("\"string\"")).as_str())
         );
         let mut with_more = content("x");
-        with_more.references =
-            vec![Reference { name: "n".into(), subject: "s".into(), version: 258 }];
+        with_more.references = vec![Reference {
+            name: "n".into(),
+            subject: "s".into(),
+            version: 258,
+        }];
         with_more.metadata = Some(Metadata {
             properties: Some([("a".to_owned(), "b".to_owned())].into()),
             ..Metadata::default()
@@ -189,15 +195,24 @@ mod tests {
     fn types_that_are_not_served_are_refused_by_name() {
         let refusal = Content::parse(Some("PROTOBUF"), "syntax", None).expect_err("refused");
         assert_eq!(refusal.error_code, 42201);
-        assert!(refusal.message.starts_with("Invalid schema type PROTOBUF"), "{refusal}");
-        assert_eq!(Content::parse(None, " ", None).expect_err("empty").message, "Empty schema");
+        assert!(
+            refusal.message.starts_with("Invalid schema type PROTOBUF"),
+            "{refusal}"
+        );
+        assert_eq!(
+            Content::parse(None, " ", None).expect_err("empty").message,
+            "Empty schema"
+        );
     }
 
     #[test]
     fn empty_metadata_is_none() {
         let plain = Content::parse(None, "\"string\"", None).expect("a schema");
-        let empty =
-            Content::parse(Some("AVRO"), "{\"type\": \"string\"}", Some(Metadata::default()));
+        let empty = Content::parse(
+            Some("AVRO"),
+            "{\"type\": \"string\"}",
+            Some(Metadata::default()),
+        );
         assert_eq!(empty.expect("a schema"), plain);
     }
 }

@@ -22,12 +22,6 @@ pub struct Decision {
     pub answer: Answer,
 }
 
-impl Decision {
-    fn unchanged(answer: Answer) -> Self {
-        Self { writes: Vec::new(), answer }
-    }
-}
-
 /// Decide one request.
 ///
 /// # Errors
@@ -36,9 +30,11 @@ pub fn decide(state: &State, command: &Command) -> Result<Decision, Refusal> {
     match command {
         Command::Register(request) => register(state, request),
         Command::DeleteSubject { subject, permanent } => delete_subject(state, subject, *permanent),
-        Command::DeleteVersion { subject, version, permanent } => {
-            delete_version(state, subject, *version, *permanent)
-        }
+        Command::DeleteVersion {
+            subject,
+            version,
+            permanent,
+        } => delete_version(state, subject, *version, *permanent),
         Command::SetConfig { subject, update } => {
             check_free(state, subject.as_deref())?;
             if let Some(subject) = subject {
@@ -46,12 +42,17 @@ pub fn decide(state: &State, command: &Command) -> Result<Decision, Refusal> {
             }
             let after = update.apply(state.config(subject.as_deref()), subject.as_deref());
             let writes = vec![Write::put(&Key::Config(subject.clone()), &after)];
-            Ok(Decision { writes, answer: Answer::Configured(Box::new(after)) })
+            Ok(Decision {
+                writes,
+                answer: Answer::Configured(Box::new(after)),
+            })
         }
         Command::DeleteConfig { subject } => {
             check_free(state, subject.as_deref())?;
             let before = state.config(subject.as_deref()).cloned();
-            let writes = before.is_some().then(|| Write::delete(&Key::Config(subject.clone())));
+            let writes = before
+                .is_some()
+                .then(|| Write::delete(&Key::Config(subject.clone())));
             match (before, subject) {
                 (None, Some(subject)) => Err(Refusal::subject_not_found(subject)),
                 (before, _) => Ok(Decision {
@@ -79,7 +80,9 @@ pub fn check_name(subject: &str) -> Result<(), Refusal> {
 
 /// Subjects of a port follow its contract, not a client.
 fn check_free(state: &State, subject: Option<&str>) -> Result<(), Refusal> {
-    let Some(subject) = subject else { return Ok(()) };
+    let Some(subject) = subject else {
+        return Ok(());
+    };
     match state.owner(subject) {
         Some(port) => Err(Refusal::owned_by_port(subject, port)),
         None => Ok(()),
@@ -87,19 +90,31 @@ fn check_free(state: &State, subject: Option<&str>) -> Result<(), Refusal> {
 }
 
 fn check_writable(state: &State, subject: &str) -> Result<(), Refusal> {
-    let mode = state.mode(Some(subject)).or(state.mode(None)).unwrap_or("READWRITE");
+    let mode = state
+        .mode(Some(subject))
+        .or(state.mode(None))
+        .unwrap_or("READWRITE");
     if mode == "READWRITE" {
         return Ok(());
     }
-    let mode = if mode.starts_with("READONLY") { "read-only" } else { mode };
-    Err(Refusal::not_permitted(format!("Subject {subject} in context . is in {mode} mode")))
+    let mode = if mode.starts_with("READONLY") {
+        "read-only"
+    } else {
+        mode
+    };
+    Err(Refusal::not_permitted(format!(
+        "Subject {subject} in context . is in {mode} mode"
+    )))
 }
 
 fn register(state: &State, request: &Register) -> Result<Decision, Refusal> {
     let subject = &request.subject;
     check_name(subject)?;
-    let content =
-        Content::parse(request.schema_type.as_deref(), &request.schema, request.metadata.clone())?;
+    let content = Content::parse(
+        request.schema_type.as_deref(),
+        &request.schema,
+        request.metadata.clone(),
+    )?;
     let mut writes = Vec::new();
     match (state.owner(subject), &request.owner) {
         (Some(port), Some(asking)) if port != asking => {
@@ -113,7 +128,14 @@ fn register(state: &State, request: &Register) -> Result<Decision, Refusal> {
     }
     if let Some((number, version)) = state.find(subject, &content, Deleted::Hidden) {
         let (id, guid) = (version.id, version.guid.clone());
-        return Ok(Decision { writes, answer: Answer::Registered { id, version: number, guid } });
+        return Ok(Decision {
+            writes,
+            answer: Answer::Registered {
+                id,
+                version: number,
+                guid,
+            },
+        });
     }
     check_may_follow(state, request, &content)?;
     let (record, cleanup) = next_version(state, subject, &content);
@@ -139,13 +161,19 @@ fn check_may_follow(state: &State, request: &Register, content: &Content) -> Res
         return Ok(());
     }
     let found = compatibility::with_subject(state, subject, content)?;
-    if found.is_empty() { Ok(()) } else { Err(Refusal::incompatible(subject, &found)) }
+    if found.is_empty() {
+        Ok(())
+    } else {
+        Err(Refusal::incompatible(subject, &found))
+    }
 }
 
 /// The record of the next version, and tombstones of soft-deleted versions of the same schema, which it replaces.
 fn next_version(state: &State, subject: &str, content: &Content) -> (SchemaValue, Vec<Write>) {
     let id = state.id_of(content).unwrap_or(state.max_id() + 1);
-    let version = state.latest(subject, Deleted::Shown).map_or(1, |(number, _)| number + 1);
+    let version = state
+        .latest(subject, Deleted::Shown)
+        .map_or(1, |(number, _)| number + 1);
     let cleanup = state
         .versions(subject, Deleted::Only)
         .filter(|(number, v)| v.id == id && state.referenced_by(subject, *number).is_empty())
@@ -169,25 +197,42 @@ fn next_version(state: &State, subject: &str, content: &Content) -> (SchemaValue
 
 fn delete_subject(state: &State, subject: &str, permanent: bool) -> Result<Decision, Refusal> {
     check_free(state, Some(subject))?;
-    let all: Vec<u32> = state.versions(subject, Deleted::Shown).map(|(number, _)| number).collect();
-    let live: Vec<u32> = state.versions(subject, Deleted::Hidden).map(|(number, _)| number).collect();
-    let Some(newest) = all.last() else { return Err(Refusal::subject_not_found(subject)) };
+    let all: Vec<u32> = state
+        .versions(subject, Deleted::Shown)
+        .map(|(number, _)| number)
+        .collect();
+    let live: Vec<u32> = state
+        .versions(subject, Deleted::Hidden)
+        .map(|(number, _)| number)
+        .collect();
+    let Some(newest) = all.last() else {
+        return Err(Refusal::subject_not_found(subject));
+    };
     check_writable(state, subject)?;
     if permanent {
         if !live.is_empty() {
             return Err(Refusal::subject_not_soft_deleted(subject));
         }
         let writes = erase(state, subject, &all);
-        return Ok(Decision { writes, answer: Answer::Deleted(all) });
+        return Ok(Decision {
+            writes,
+            answer: Answer::Deleted(all),
+        });
     }
     if live.is_empty() {
         return Err(Refusal::subject_soft_deleted(subject));
     }
     check_unreferenced(state, subject, &live)?;
-    let value = DeleteSubjectValue { subject: subject.to_owned(), version: *newest };
+    let value = DeleteSubjectValue {
+        subject: subject.to_owned(),
+        version: *newest,
+    };
     let mut writes = vec![Write::put(&Key::DeleteSubject(subject.to_owned()), &value)];
     writes.extend(clear_settings(state, subject));
-    Ok(Decision { writes, answer: Answer::Deleted(live) })
+    Ok(Decision {
+        writes,
+        answer: Answer::Deleted(live),
+    })
 }
 
 fn delete_version(
@@ -221,11 +266,17 @@ fn delete_version(
             vec![Write::put(&Key::schema(subject, number), &record)]
         }
     };
-    Ok(Decision { writes, answer: Answer::Deleted(vec![number]) })
+    Ok(Decision {
+        writes,
+        answer: Answer::Deleted(vec![number]),
+    })
 }
 
 fn check_unreferenced(state: &State, subject: &str, versions: &[u32]) -> Result<(), Refusal> {
-    match versions.iter().find(|number| !state.referenced_by(subject, **number).is_empty()) {
+    match versions
+        .iter()
+        .find(|number| !state.referenced_by(subject, **number).is_empty())
+    {
         Some(number) => Err(Refusal::referenced(subject, *number)),
         None => Ok(()),
     }
@@ -233,9 +284,21 @@ fn check_unreferenced(state: &State, subject: &str, versions: &[u32]) -> Result<
 
 /// Permanent deletion: the highest id is written down first, since after compaction nothing else remembers it.
 fn erase(state: &State, subject: &str, versions: &[u32]) -> Vec<Write> {
-    let mut writes = vec![Write::put(&Key::Noop, &NoopValue { max_id: state.max_id() })];
-    writes.extend(versions.iter().map(|number| Write::delete(&Key::schema(subject, *number))));
-    if state.versions(subject, Deleted::Shown).all(|(number, _)| versions.contains(&number)) {
+    let mut writes = vec![Write::put(
+        &Key::Noop,
+        &NoopValue {
+            max_id: state.max_id(),
+        },
+    )];
+    writes.extend(
+        versions
+            .iter()
+            .map(|number| Write::delete(&Key::schema(subject, *number))),
+    );
+    if state
+        .versions(subject, Deleted::Shown)
+        .all(|(number, _)| versions.contains(&number))
+    {
         writes.extend(clear_settings(state, subject));
     }
     writes
@@ -243,8 +306,12 @@ fn erase(state: &State, subject: &str, versions: &[u32]) -> Vec<Write> {
 
 fn clear_settings(state: &State, subject: &str) -> Vec<Write> {
     let name = Some(subject.to_owned());
-    let mode = state.mode(Some(subject)).map(|_| Write::delete(&Key::Mode(name.clone())));
-    let config = state.config(Some(subject)).map(|_| Write::delete(&Key::Config(name.clone())));
+    let mode = state
+        .mode(Some(subject))
+        .map(|_| Write::delete(&Key::Mode(name.clone())));
+    let config = state
+        .config(Some(subject))
+        .map(|_| Write::delete(&Key::Config(name.clone())));
     mode.into_iter().chain(config).collect()
 }
 

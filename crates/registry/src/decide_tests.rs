@@ -17,7 +17,9 @@ impl Memory {
     fn run(&mut self, command: &Command) -> Result<Answer, Refusal> {
         let decision = decide(&self.state, command)?;
         for write in &decision.writes {
-            self.state.fold(&write.key, write.value.as_deref(), None).expect("own records fold");
+            self.state
+                .fold(&write.key, write.value.as_deref(), None)
+                .expect("own records fold");
         }
         self.log.extend(decision.writes);
         Ok(decision.answer)
@@ -48,10 +50,19 @@ impl Memory {
         }
     }
 
-    fn delete(&mut self, subject: &str, version: Option<u32>, permanent: bool) -> Result<Vec<u32>, Refusal> {
+    fn delete(
+        &mut self,
+        subject: &str,
+        version: Option<u32>,
+        permanent: bool,
+    ) -> Result<Vec<u32>, Refusal> {
         let subject = subject.to_owned();
         let command = match version {
-            Some(n) => Command::DeleteVersion { subject, version: Which::Number(n), permanent },
+            Some(n) => Command::DeleteVersion {
+                subject,
+                version: Which::Number(n),
+                permanent,
+            },
             None => Command::DeleteSubject { subject, permanent },
         };
         match self.run(&command)? {
@@ -64,7 +75,11 @@ impl Memory {
 
     fn level(&mut self, subject: &str, level: &str) {
         let update = Update::parse(&json!({"compatibility": level})).expect("a level");
-        self.run(&Command::SetConfig { subject: Some(subject.into()), update }).expect("set");
+        self.run(&Command::SetConfig {
+            subject: Some(subject.into()),
+            update,
+        })
+        .expect("set");
     }
 
     /// The state that a reader has which reads the log after the broker compacted it.
@@ -79,7 +94,9 @@ impl Memory {
             let write = &self.log[index];
             // compaction removes tombstones in the end
             if write.value.is_some() {
-                state.fold(&write.key, write.value.as_deref(), None).expect("own records fold");
+                state
+                    .fold(&write.key, write.value.as_deref(), None)
+                    .expect("own records fold");
             }
         }
         state
@@ -100,7 +117,10 @@ fn ids_are_by_content_and_versions_by_subject() {
     assert_eq!(m.register("s", V1), Ok((1, 1)));
     assert_eq!(m.register("s", V2), Ok((2, 2)));
     assert_eq!(m.register("t", V2), Ok((2, 1)));
-    assert_eq!(m.register("t", "\"string\"").map_err(|r| r.error_code), Err(409));
+    assert_eq!(
+        m.register("t", "\"string\"").map_err(|r| r.error_code),
+        Err(409)
+    );
     assert_eq!(m.register("u", "\"string\""), Ok((3, 1)));
 }
 
@@ -122,8 +142,16 @@ fn an_incompatible_schema_is_refused_with_the_reason() {
     m.register("s", V1).expect("registered");
     let refusal = m.register("s", BAD).expect_err("refused");
     assert_eq!(refusal.error_code, 409);
-    assert!(refusal.message.contains("READER_FIELD_MISSING_DEFAULT_VALUE"), "{refusal}");
-    assert!(refusal.message.contains("{oldSchemaVersion: 1}"), "{refusal}");
+    assert!(
+        refusal
+            .message
+            .contains("READER_FIELD_MISSING_DEFAULT_VALUE"),
+        "{refusal}"
+    );
+    assert!(
+        refusal.message.contains("{oldSchemaVersion: 1}"),
+        "{refusal}"
+    );
     assert!(m.register("s", V2).is_ok());
 }
 
@@ -179,11 +207,25 @@ fn a_ports_subject_takes_the_identical_schema_only() {
     assert_eq!(m.register("p-value", V1), Ok((1, 1)));
     let refusal = m.register("p-value", V2).expect_err("refused");
     assert_eq!(refusal.error_code, 42205);
-    assert!(refusal.message.contains(port) && refusal.message.contains("meshlog apply"), "{refusal}");
+    assert!(
+        refusal.message.contains(port) && refusal.message.contains("meshlog apply"),
+        "{refusal}"
+    );
     assert_eq!(code(m.delete("p-value", None, false)), 42205);
     let update = Update::parse(&json!({"compatibility": "NONE"})).expect("a level");
-    assert_eq!(code(m.run(&Command::SetConfig { subject: Some("p-value".into()), update })), 42205);
-    assert_eq!(code(m.run(&Command::DeleteConfig { subject: Some("p-value".into()) })), 42205);
+    assert_eq!(
+        code(m.run(&Command::SetConfig {
+            subject: Some("p-value".into()),
+            update
+        })),
+        42205
+    );
+    assert_eq!(
+        code(m.run(&Command::DeleteConfig {
+            subject: Some("p-value".into())
+        })),
+        42205
+    );
     assert_eq!(code(m.register_as("p-value", V2, Some("x.y.z.v1"))), 42205);
     // governance has decided: no check here, not even against an older version
     assert_eq!(m.register_as("p-value", BAD, Some(port)), Ok((2, 2)));
@@ -194,7 +236,10 @@ fn a_ports_subject_takes_the_identical_schema_only() {
 fn a_port_that_adopts_a_free_subject_keeps_its_ids() {
     let mut m = Memory::default();
     assert_eq!(m.register("topic-value", V1), Ok((1, 1)));
-    assert_eq!(m.register_as("topic-value", V1, Some("a.b.c.v1")), Ok((1, 1)));
+    assert_eq!(
+        m.register_as("topic-value", V1, Some("a.b.c.v1")),
+        Ok((1, 1))
+    );
     assert_eq!(code(m.register("topic-value", V2)), 42205);
 }
 
@@ -212,19 +257,35 @@ fn a_read_only_subject_is_not_written_but_answers_for_what_it_holds() {
     let mut m = Memory::default();
     m.register("s", V1).expect("registered");
     let mode = Write::put(&Key::Mode(None), &json!({"mode": "READONLY"}));
-    m.state.fold(&mode.key, mode.value.as_deref(), None).expect("folds");
+    m.state
+        .fold(&mode.key, mode.value.as_deref(), None)
+        .expect("folds");
     let refusal = m.register("s", V2).expect_err("refused");
-    assert_eq!(refusal.message, "Subject s in context . is in read-only mode");
+    assert_eq!(
+        refusal.message,
+        "Subject s in context . is in read-only mode"
+    );
     assert_eq!(m.register("s", V1), Ok((1, 1)));
 }
 
 #[test]
 fn settings_come_and_go() {
     let mut m = Memory::default();
-    assert_eq!(code(m.run(&Command::DeleteConfig { subject: Some("s".into()) })), 40401);
+    assert_eq!(
+        code(m.run(&Command::DeleteConfig {
+            subject: Some("s".into())
+        })),
+        40401
+    );
     m.level("s", "full");
-    let deleted = m.run(&Command::DeleteConfig { subject: Some("s".into()) }).expect("deleted");
-    let Answer::ConfigDeleted(config) = deleted else { unreachable!("a config") };
+    let deleted = m
+        .run(&Command::DeleteConfig {
+            subject: Some("s".into()),
+        })
+        .expect("deleted");
+    let Answer::ConfigDeleted(config) = deleted else {
+        unreachable!("a config")
+    };
     assert_eq!(config.compatibility_level.as_deref(), Some("FULL"));
     assert_eq!(m.state.config(Some("s")), None);
 }

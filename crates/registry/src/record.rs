@@ -66,7 +66,10 @@ struct RawKey {
 impl Key {
     /// The key of one version.
     pub fn schema(subject: &str, version: u32) -> Self {
-        Key::Schema { subject: subject.to_owned(), version }
+        Key::Schema {
+            subject: subject.to_owned(),
+            version,
+        }
     }
 
     /// Read a key, whatever the order of its members.
@@ -113,7 +116,7 @@ fn subject_key(keytype: &str, subject: Option<&str>) -> String {
 }
 
 /// A reference to another subject's version. Read and given back; this registry registers none.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Reference {
     /// The name by which the schema calls it.
     pub name: String,
@@ -124,7 +127,7 @@ pub struct Reference {
 }
 
 /// Free metadata of a schema version.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Metadata {
     /// Tags by path.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -150,7 +153,11 @@ pub struct SchemaValue {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub guid: Option<String>,
     /// Absent for AVRO.
-    #[serde(default, rename = "schemaType", skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        rename = "schemaType",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub schema_type: Option<String>,
     /// Schemas of other subjects that this one uses.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -285,12 +292,18 @@ impl Write {
     /// A record with a value.
     pub fn put(key: &Key, value: &impl Serialize) -> Self {
         let value = serde_json::to_vec(value).expect("maps have text keys, so values serialize");
-        Self { key: key.encode(), value: Some(value) }
+        Self {
+            key: key.encode(),
+            value: Some(value),
+        }
     }
 
     /// A tombstone.
     pub fn delete(key: &Key) -> Self {
-        Self { key: key.encode(), value: None }
+        Self {
+            key: key.encode(),
+            value: None,
+        }
     }
 }
 
@@ -305,11 +318,26 @@ mod tests {
     #[test]
     fn keys_are_confluents_byte_for_byte() {
         let golden = [
-            (Key::schema("s", 1), r#"{"keytype":"SCHEMA","subject":"s","version":1,"magic":1}"#),
-            (Key::Config(Some("s".into())), r#"{"keytype":"CONFIG","subject":"s","magic":0}"#),
-            (Key::Config(None), r#"{"keytype":"CONFIG","subject":null,"magic":0}"#),
-            (Key::Mode(Some("s".into())), r#"{"keytype":"MODE","subject":"s","magic":0}"#),
-            (Key::DeleteSubject("s".into()), r#"{"keytype":"DELETE_SUBJECT","subject":"s","magic":0}"#),
+            (
+                Key::schema("s", 1),
+                r#"{"keytype":"SCHEMA","subject":"s","version":1,"magic":1}"#,
+            ),
+            (
+                Key::Config(Some("s".into())),
+                r#"{"keytype":"CONFIG","subject":"s","magic":0}"#,
+            ),
+            (
+                Key::Config(None),
+                r#"{"keytype":"CONFIG","subject":null,"magic":0}"#,
+            ),
+            (
+                Key::Mode(Some("s".into())),
+                r#"{"keytype":"MODE","subject":"s","magic":0}"#,
+            ),
+            (
+                Key::DeleteSubject("s".into()),
+                r#"{"keytype":"DELETE_SUBJECT","subject":"s","magic":0}"#,
+            ),
             (Key::Noop, r#"{"keytype":"NOOP","magic":0}"#),
         ];
         for (key, bytes) in golden {
@@ -364,7 +392,13 @@ mod tests {
         assert!(Entry::decode(br#"{"keytype":"SCHEMA","magic":1}"#, None).is_err());
         assert!(Entry::decode(&Key::schema("s", 1).encode(), Some(b"nonsense")).is_err());
         let context = br#"{"keytype":"CONTEXT","tenant":"default","context":".c","magic":0}"#;
-        assert_eq!(Entry::decode(context, Some(b"{}")).expect("left alone"), Entry::Other);
-        assert_eq!(Entry::decode(&Key::Noop.encode(), Some(b"x")).expect("a noop"), Entry::Noop(None));
+        assert_eq!(
+            Entry::decode(context, Some(b"{}")).expect("left alone"),
+            Entry::Other
+        );
+        assert_eq!(
+            Entry::decode(&Key::Noop.encode(), Some(b"x")).expect("a noop"),
+            Entry::Noop(None)
+        );
     }
 }

@@ -17,12 +17,19 @@ pub struct Refusal {
 
 impl Refusal {
     fn new(error_code: u32, message: impl Into<String>) -> Self {
-        Self { error_code, message: message.into() }
+        Self {
+            error_code,
+            message: message.into(),
+        }
     }
 
     /// The HTTP status: the first three digits of the code.
     pub fn status(&self) -> u16 {
-        let digits = if self.error_code >= 10_000 { self.error_code / 100 } else { self.error_code };
+        let digits = if self.error_code >= 10_000 {
+            self.error_code / 100
+        } else {
+            self.error_code
+        };
         u16::try_from(digits).unwrap_or(500)
     }
 
@@ -60,7 +67,9 @@ impl Refusal {
     pub fn subject_soft_deleted(subject: &str) -> Self {
         Self::new(
             40404,
-            format!("Subject '{subject}' was soft deleted.Set permanent=true to delete permanently"),
+            format!(
+                "Subject '{subject}' was soft deleted.Set permanent=true to delete permanently"
+            ),
         )
     }
 
@@ -171,17 +180,26 @@ impl Refusal {
 
     /// 42208.
     pub fn invalid_subject(subject: &str) -> Self {
-        Self::new(42208, format!("The specified subject '{subject}' is not a valid."))
+        Self::new(
+            42208,
+            format!("The specified subject '{subject}' is not a valid."),
+        )
     }
 
     /// 42209.
     pub fn too_large(limit: usize) -> Self {
-        Self::new(42209, format!("Schema is too large: the limit is {limit} bytes"))
+        Self::new(
+            42209,
+            format!("Schema is too large: the limit is {limit} bytes"),
+        )
     }
 
     /// 42210: rule sets are not part of this registry.
     pub fn rules_not_supported() -> Self {
-        Self::new(42210, "Rule sets are not supported by this registry: put rules into the data contract")
+        Self::new(
+            42210,
+            "Rule sets are not supported by this registry: put rules into the data contract",
+        )
     }
 
     /// 50001: the log cannot be read or written now.
@@ -210,6 +228,9 @@ mod tests {
     #[test]
     fn body_has_exactly_two_members() {
         let body = serde_json::to_string(&Refusal::subject_not_found("a")).expect("serializes");
-        assert_eq!(body, r#"{"error_code":40401,"message":"Subject 'a' not found."}"#);
+        assert_eq!(
+            body,
+            r#"{"error_code":40401,"message":"Subject 'a' not found."}"#
+        );
     }
 }

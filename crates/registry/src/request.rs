@@ -156,7 +156,11 @@ pub enum FormatError {
 impl Request {
     /// A request of today's version.
     pub fn new(id: String, command: Command) -> Self {
-        Self { v: FORMAT, id, command }
+        Self {
+            v: FORMAT,
+            id,
+            command,
+        }
     }
 
     /// Its bytes.
@@ -170,7 +174,11 @@ impl Request {
     /// [`FormatError`].
     pub fn decode(bytes: &[u8]) -> Result<Self, FormatError> {
         let request: Self = serde_json::from_slice(bytes)?;
-        if request.v == FORMAT { Ok(request) } else { Err(FormatError::Version(request.v)) }
+        if request.v == FORMAT {
+            Ok(request)
+        } else {
+            Err(FormatError::Version(request.v))
+        }
     }
 }
 
@@ -186,7 +194,11 @@ impl Reply {
     /// [`FormatError`].
     pub fn decode(bytes: &[u8]) -> Result<Self, FormatError> {
         let reply: Self = serde_json::from_slice(bytes)?;
-        if reply.v == FORMAT { Ok(reply) } else { Err(FormatError::Version(reply.v)) }
+        if reply.v == FORMAT {
+            Ok(reply)
+        } else {
+            Err(FormatError::Version(reply.v))
+        }
     }
 }
 
@@ -197,7 +209,10 @@ mod tests {
     fn golden(command: Command, text: &str) {
         let request = Request::new("r-1".into(), command);
         assert_eq!(String::from_utf8(request.encode()).expect("utf-8"), text);
-        assert_eq!(Request::decode(text.as_bytes()).expect("a request"), request);
+        assert_eq!(
+            Request::decode(text.as_bytes()).expect("a request"),
+            request
+        );
     }
 
     #[test]
@@ -214,22 +229,34 @@ mod tests {
             r#"{"v":1,"id":"r-1","command":"register","subject":"s","schemaType":"JSON","schema":"{}","force":true,"owner":"a.b.c.v1"}"#,
         );
         golden(
-            Command::DeleteSubject { subject: "s".into(), permanent: false },
+            Command::DeleteSubject {
+                subject: "s".into(),
+                permanent: false,
+            },
             r#"{"v":1,"id":"r-1","command":"delete-subject","subject":"s","permanent":false}"#,
         );
         golden(
-            Command::DeleteVersion { subject: "s".into(), version: Which::Number(2), permanent: true },
+            Command::DeleteVersion {
+                subject: "s".into(),
+                version: Which::Number(2),
+                permanent: true,
+            },
             r#"{"v":1,"id":"r-1","command":"delete-version","subject":"s","version":{"number":2},"permanent":true}"#,
         );
         golden(
             Command::SetConfig {
                 subject: None,
-                update: Update { compatibility: Some(Some("FULL".into())), compatibility_policy: Some(None) },
+                update: Update {
+                    compatibility: Some(Some("FULL".into())),
+                    compatibility_policy: Some(None),
+                },
             },
             r#"{"v":1,"id":"r-1","command":"set-config","subject":null,"update":{"compatibility":"FULL","compatibilityPolicy":null}}"#,
         );
         golden(
-            Command::DeleteConfig { subject: Some("s".into()) },
+            Command::DeleteConfig {
+                subject: Some("s".into()),
+            },
             r#"{"v":1,"id":"r-1","command":"delete-config","subject":"s"}"#,
         );
     }
@@ -238,7 +265,11 @@ mod tests {
     fn replies_on_disk() {
         let golden = [
             (
-                Outcome::Done(Answer::Registered { id: 7, version: 2, guid: Some("g".into()) }),
+                Outcome::Done(Answer::Registered {
+                    id: 7,
+                    version: 2,
+                    guid: Some("g".into()),
+                }),
                 r#"{"v":1,"request":"r-1","records":1,"done":{"registered":{"id":7,"version":2,"guid":"g"}}}"#,
             ),
             (
@@ -247,7 +278,12 @@ mod tests {
             ),
         ];
         for (outcome, text) in golden {
-            let reply = Reply { v: FORMAT, request: "r-1".into(), records: 1, outcome };
+            let reply = Reply {
+                v: FORMAT,
+                request: "r-1".into(),
+                records: 1,
+                outcome,
+            };
             assert_eq!(String::from_utf8(reply.encode()).expect("utf-8"), text);
             assert_eq!(Reply::decode(text.as_bytes()).expect("a reply"), reply);
         }
@@ -256,6 +292,9 @@ mod tests {
     #[test]
     fn another_version_is_not_guessed_at() {
         let later = br#"{"v":2,"id":"r","command":"delete-config","subject":null}"#;
-        assert!(matches!(Request::decode(later), Err(FormatError::Version(2))));
+        assert!(matches!(
+            Request::decode(later),
+            Err(FormatError::Version(2))
+        ));
     }
 }

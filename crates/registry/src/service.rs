@@ -31,7 +31,7 @@ pub struct Registered {
 
 /// The registry's operations. Cheap to clone.
 #[derive(Debug, Clone)]
-pub struct Service {
+pub(crate) struct Service {
     view: View,
     producer: Producer,
     topics: Topics,
@@ -42,7 +42,12 @@ pub struct Service {
 impl Service {
     /// The operations over a view and a producer of requests.
     pub(crate) fn new(view: View, producer: Producer, topics: Topics, cluster_id: String) -> Self {
-        Self { view, producer, topics, cluster_id }
+        Self {
+            view,
+            producer,
+            topics,
+            cluster_id,
+        }
     }
 
     /// The view.
@@ -113,7 +118,9 @@ impl Service {
         match self.producer.send(record).await {
             Ok(_delivered) => Ok(()),
             Err(error) if error.is_too_large() => Err(Refusal::too_large(size)),
-            Err(error) => Err(Refusal::store(format!("Failed to write to the schema log: {error}"))),
+            Err(error) => Err(Refusal::store(format!(
+                "Failed to write to the schema log: {error}"
+            ))),
         }
     }
 
@@ -135,9 +142,14 @@ impl Service {
     /// # Errors
     /// As [`Service::submit`].
     pub(crate) async fn register(&self, request: Register) -> Result<Registered, Refusal> {
-        let content =
-            Content::parse(request.schema_type.as_deref(), &request.schema, request.metadata.clone())?;
-        let held = self.read_fresh(|state| Ok(held(state, &request, &content))).await?;
+        let content = Content::parse(
+            request.schema_type.as_deref(),
+            &request.schema,
+            request.metadata.clone(),
+        )?;
+        let held = self
+            .read_fresh(|state| Ok(held(state, &request, &content)))
+            .await?;
         if let Some(registered) = held {
             return Ok(registered);
         }
@@ -158,5 +170,9 @@ fn held(state: &State, request: &Register, content: &Content) -> Option<Register
         return None;
     }
     let (version, found) = state.find(&request.subject, content, Deleted::Hidden)?;
-    Some(Registered { id: found.id, version, guid: found.guid.clone() })
+    Some(Registered {
+        id: found.id,
+        version,
+        guid: found.guid.clone(),
+    })
 }

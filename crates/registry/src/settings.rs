@@ -74,10 +74,18 @@ impl InForce {
 #[serde(rename_all = "camelCase")]
 pub struct Update {
     /// The level.
-    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "present",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub compatibility: Option<Option<String>>,
     /// The policy.
-    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "present",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub compatibility_policy: Option<Option<String>>,
 }
 
@@ -87,8 +95,17 @@ fn present<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Option<String>>,
 
 /// Members of Confluent's update that this registry does not act on, and so does not take.
 const NOT_SERVED: [&str; 12] = [
-    "alias", "aliasForDeks", "compatibilityGroup", "normalize", "validateFields", "validateNames",
-    "validateRules", "defaultMetadata", "overrideMetadata", "defaultRuleSet", "overrideRuleSet",
+    "alias",
+    "aliasForDeks",
+    "compatibilityGroup",
+    "normalize",
+    "validateFields",
+    "validateNames",
+    "validateRules",
+    "defaultMetadata",
+    "overrideMetadata",
+    "defaultRuleSet",
+    "overrideRuleSet",
     "validateNewSchemas",
 ];
 
@@ -112,9 +129,12 @@ impl Update {
             return Err(Refusal::invalid_level());
         }
         if let Some(name) = policy.clone().find(|name| policy_of(name).is_none()) {
-            return Err(Refusal { error_code: 42203, message: format!(
-                "Invalid compatibility policy '{name}'. Valid values are strict and lenient"
-            ) });
+            return Err(Refusal {
+                error_code: 42203,
+                message: format!(
+                    "Invalid compatibility policy '{name}'. Valid values are strict and lenient"
+                ),
+            });
         }
         Ok(update)
     }
@@ -154,7 +174,10 @@ mod tests {
         let after = update.apply(Some(&before), Some("s"));
         assert_eq!(after.compatibility_policy, None);
         assert_eq!(after.compatibility_level.as_deref(), Some("FULL"));
-        assert_eq!(serde_json::to_string(&update).expect("text"), r#"{"compatibilityPolicy":null}"#);
+        assert_eq!(
+            serde_json::to_string(&update).expect("text"),
+            r#"{"compatibilityPolicy":null}"#
+        );
     }
 
     #[test]
@@ -168,7 +191,15 @@ mod tests {
 
     #[test]
     fn names_and_levels_round_trip() {
-        for name in ["NONE", "BACKWARD", "BACKWARD_TRANSITIVE", "FORWARD", "FORWARD_TRANSITIVE", "FULL", "FULL_TRANSITIVE"] {
+        for name in [
+            "NONE",
+            "BACKWARD",
+            "BACKWARD_TRANSITIVE",
+            "FORWARD",
+            "FORWARD_TRANSITIVE",
+            "FULL",
+            "FULL_TRANSITIVE",
+        ] {
             assert_eq!(level_of(&name.to_lowercase()).map(level_name), Some(name));
         }
     }

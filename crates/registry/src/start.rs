@@ -55,7 +55,9 @@ pub struct RegistryHandle {
 pub async fn start(config: RegistryConfig) -> Result<RegistryHandle, StartError> {
     let topics = Topics::new(&config.mesh, &config.topic);
     let admin = Arc::new(Admin::new(&config.cluster)?);
-    admin.ensure_topics(&topics.specs(config.replication)).await?;
+    admin
+        .ensure_topics(&topics.specs(config.replication))
+        .await?;
     let cluster_id = admin.cluster_id().await?;
     let producer = Producer::new(&config.cluster)?;
     let view = View::follow(&config.cluster, &topics, admin).await?;
@@ -70,7 +72,10 @@ pub async fn start(config: RegistryConfig) -> Result<RegistryHandle, StartError>
         },
         Core::new(topics.clone()),
     );
-    Ok(RegistryHandle { service: Service::new(view, producer, topics, cluster_id), writer })
+    Ok(RegistryHandle {
+        service: Service::new(view, producer, topics, cluster_id),
+        writer,
+    })
 }
 
 impl RegistryHandle {
@@ -96,14 +101,19 @@ impl RegistryHandle {
 
     /// Something that registers the schemas of ports, for the provisioner. Cheap to clone.
     pub fn owned(&self) -> OwnedSubjects {
-        OwnedSubjects { service: self.service.clone() }
+        OwnedSubjects {
+            service: self.service.clone(),
+        }
     }
 
     /// Stop the writer cleanly, and follow the log no longer. Waits for the writer's thread.
     pub async fn stop(self) {
         let Self { service, writer } = self;
         drop(service);
-        if tokio::task::spawn_blocking(move || writer.stop()).await.is_err() {
+        if tokio::task::spawn_blocking(move || writer.stop())
+            .await
+            .is_err()
+        {
             tracing::warn!("the schema log's writer did not stop cleanly");
         }
     }

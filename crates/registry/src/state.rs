@@ -59,7 +59,9 @@ pub enum FoldError {
     #[error(transparent)]
     Record(#[from] RecordError),
     /// The record gives an id to a second content: two writers, or an edited log. The first stays.
-    #[error("schema id {id} of subject {subject} version {version} stands for another schema already")]
+    #[error(
+        "schema id {id} of subject {subject} version {version} stands for another schema already"
+    )]
     IdTaken {
         /// The id.
         id: u32,
@@ -129,7 +131,9 @@ impl State {
                 self.with_subject(&subject, |s| s.mode = value.map(|value| value.mode));
             }
             Entry::DeleteSubject(subject, Some(value)) => self.with_subject(&subject, |s| {
-                s.versions.range_mut(..=value.version).for_each(|(_, version)| version.deleted = true);
+                s.versions
+                    .range_mut(..=value.version)
+                    .for_each(|(_, version)| version.deleted = true);
             }),
             Entry::Noop(Some(noop)) => self.max_id = self.max_id.max(noop.max_id),
             Entry::DeleteSubject(_, None) | Entry::Noop(None) | Entry::Other => {}
@@ -157,13 +161,22 @@ impl State {
             Some(known) if *known.content == content => known.content.clone(),
             Some(_) => {
                 let (subject, version) = (subject.to_owned(), number);
-                return Err(FoldError::IdTaken { id: value.id, subject, version });
+                return Err(FoldError::IdTaken {
+                    id: value.id,
+                    subject,
+                    version,
+                });
             }
             None => Arc::new(content),
         };
         let guid = value.guid.or_else(|| content.guid());
         self.remove_version(subject, number);
-        self.learn_id(value.id, &content, guid.as_ref(), (subject.to_owned(), number));
+        self.learn_id(
+            value.id,
+            &content,
+            guid.as_ref(),
+            (subject.to_owned(), number),
+        );
         let version = Version {
             id: value.id,
             guid,
@@ -178,7 +191,13 @@ impl State {
         Ok(())
     }
 
-    fn learn_id(&mut self, id: u32, content: &Arc<Content>, guid: Option<&String>, by: (String, u32)) {
+    fn learn_id(
+        &mut self,
+        id: u32,
+        content: &Arc<Content>,
+        guid: Option<&String>,
+        by: (String, u32),
+    ) {
         self.max_id = self.max_id.max(id);
         // of two ids for one content, which only a foreign writer makes, the first is the one given out
         self.by_content.entry(content.clone()).or_insert(id);
@@ -197,7 +216,9 @@ impl State {
         let mut removed = None;
         self.with_subject(subject, |s| removed = s.versions.remove(&number));
         let Some(removed) = removed else { return };
-        let Some(known) = self.ids.get_mut(&removed.id) else { return };
+        let Some(known) = self.ids.get_mut(&removed.id) else {
+            return;
+        };
         known.uses.remove(&(subject.to_owned(), number));
         if !known.uses.is_empty() {
             return;
@@ -221,7 +242,9 @@ impl State {
 
     /// The content and GUID behind an id.
     pub fn by_id(&self, id: u32) -> Option<(&Arc<Content>, Option<&str>)> {
-        self.ids.get(&id).map(|known| (&known.content, known.guid.as_deref()))
+        self.ids
+            .get(&id)
+            .map(|known| (&known.content, known.guid.as_deref()))
     }
 
     /// The id behind a GUID.
@@ -235,7 +258,8 @@ impl State {
         uses.into_iter()
             .flatten()
             .filter(|(subject, number)| {
-                self.version(subject, *number).is_some_and(|v| deleted.admits(v.deleted))
+                self.version(subject, *number)
+                    .is_some_and(|v| deleted.admits(v.deleted))
             })
             .map(|(subject, number)| (subject.as_str(), *number))
             .collect()
@@ -250,7 +274,11 @@ impl State {
     }
 
     /// The versions of a subject, oldest first.
-    pub fn versions(&self, subject: &str, deleted: Deleted) -> impl DoubleEndedIterator<Item = (u32, &Version)> {
+    pub fn versions(
+        &self,
+        subject: &str,
+        deleted: Deleted,
+    ) -> impl DoubleEndedIterator<Item = (u32, &Version)> {
         let versions = self.subjects.get(subject).map(|s| &s.versions);
         versions
             .into_iter()
@@ -270,17 +298,37 @@ impl State {
     }
 
     /// The version of a subject that holds what a client sent: exactly, else the newest that it names.
-    pub fn find(&self, subject: &str, content: &Content, deleted: Deleted) -> Option<(u32, &Version)> {
-        let exact = self.versions(subject, deleted).rev().find(|(_, v)| *v.content == *content);
-        exact.or_else(|| self.versions(subject, deleted).rev().find(|(_, v)| content.names(&v.content)))
+    pub fn find(
+        &self,
+        subject: &str,
+        content: &Content,
+        deleted: Deleted,
+    ) -> Option<(u32, &Version)> {
+        let exact = self
+            .versions(subject, deleted)
+            .rev()
+            .find(|(_, v)| *v.content == *content);
+        exact.or_else(|| {
+            self.versions(subject, deleted)
+                .rev()
+                .find(|(_, v)| content.names(&v.content))
+        })
     }
 
     /// Ids of schemas that refer to a version, deleted ones included: they may still be in use.
     pub fn referenced_by(&self, subject: &str, version: u32) -> Vec<u32> {
         let refers = |known: &Known| {
-            known.content.references.iter().any(|r| r.subject == subject && r.version == version)
+            known
+                .content
+                .references
+                .iter()
+                .any(|r| r.subject == subject && r.version == version)
         };
-        self.ids.iter().filter(|(_, known)| refers(known)).map(|(id, _)| *id).collect()
+        self.ids
+            .iter()
+            .filter(|(_, known)| refers(known))
+            .map(|(id, _)| *id)
+            .collect()
     }
 
     /// Settings of a subject, or (`None`) of all.

@@ -32,7 +32,10 @@ impl Topics {
             name: name.to_owned(),
             partitions: 1,
             replication,
-            configs: configs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect(),
+            configs: configs
+                .iter()
+                .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()))
+                .collect(),
         };
         let week = [("cleanup.policy", "delete"), ("retention.ms", RETENTION_MS)];
         vec![
@@ -56,8 +59,19 @@ mod tests {
     fn names_and_settings() {
         let specs = topics("mesh", "_schemas", 3);
         let names: Vec<_> = specs.iter().map(|spec| spec.name.as_str()).collect();
-        assert_eq!(names, ["_schemas", "mesh.registry.requests", "mesh.registry.replies"]);
-        assert!(specs.iter().all(|spec| spec.partitions == 1 && spec.replication == 3));
+        assert_eq!(
+            names,
+            [
+                "_schemas",
+                "mesh.registry.requests",
+                "mesh.registry.replies"
+            ]
+        );
+        assert!(
+            specs
+                .iter()
+                .all(|spec| spec.partitions == 1 && spec.replication == 3)
+        );
         assert_eq!(specs[0].configs["cleanup.policy"], "compact");
         assert_eq!(specs[1].configs["retention.ms"], "604800000");
     }

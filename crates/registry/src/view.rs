@@ -56,10 +56,11 @@ type EndAnswer = Result<i64, String>;
 
 /// The view. Cheap to clone; the last clone dropped stops its tasks.
 #[derive(Debug, Clone)]
-pub struct View {
+pub(crate) struct View {
     inner: Arc<Inner>,
     ends: mpsc::Sender<oneshot::Sender<EndAnswer>>,
-    tasks: Arc<Tasks>,
+    /// Held so that the tasks stop with the last clone.
+    _tasks: Arc<Tasks>,
 }
 
 #[derive(Debug)]
@@ -76,7 +77,7 @@ impl View {
     ///
     /// # Errors
     /// When the end of the replies cannot be read, or no reader can be made.
-    pub async fn follow(
+    pub(crate) async fn follow(
         cluster: &Cluster,
         topics: &Topics,
         admin: Arc<Admin>,
@@ -93,68 +94,94 @@ impl View {
             tokio::spawn(follow_replies(replies, inner.clone())),
             tokio::spawn(answer_ends(questions, admin, topics.schemas.clone(), nudge)),
         ];
-        Ok(Self { inner, ends, tasks: Arc::new(Tasks(tasks)) })
+        Ok(Self {
+            inner,
+            ends,
+            _tasks: Arc::new(Tasks(tasks)),
+        })
     }
 
     /// Look at the state as far as it has been read.
-    pub fn read<T>(&self, look: impl FnOnce(&State) -> T) -> T {
-        look(&self.inner.state.read().unwrap_or_else(PoisonError::into_inner))
+    pub(crate) fn read<T>(&self, look: impl FnOnce(&State) -> T) -> T {
+        look(
+            &self
+                .inner
+                .state
+                .read()
+                .unwrap_or_else(PoisonError::into_inner),
+        )
     }
 
     /// Whether the log has been read to its end once, and is not in trouble now.
-    pub fn is_ready(&self) -> bool {
+    pub(crate) fn is_ready(&self) -> bool {
         let progress = self.inner.progress.borrow();
         progress.caught_up && progress.trouble.is_none()
     }
 
     /// Wait until the log has been read to its end once.
-    pub async fn ready(&self) {
+    pub(crate) async fn ready(&self) {
         let mut progress = self.inner.progress.subscribe();
         // the sender lives in `inner`, so the channel cannot close here
-        progress.wait_for(|p| p.caught_up && p.trouble.is_none()).await.ok();
+        progress
+            .wait_for(|p| p.caught_up && p.trouble.is_none())
+            .await
+            .ok();
     }
 
     /// Wait until everything that was committed before this call has been folded.
     ///
     /// # Errors
     /// 50001 when the broker cannot be asked, or the log not read to there in time.
-    pub async fn fresh(&self) -> Result<(), Refusal> {
+    pub(crate) async fn fresh(&self) -> Result<(), Refusal> {
         let reached = tokio::time::timeout(FRESH_WITHIN, self.reach_end());
         reached.await.unwrap_or_else(|_elapsed| {
             let trouble = self.inner.progress.borrow().trouble.clone();
             let why = trouble.unwrap_or_else(|| "its end was not reached in time".to_owned());
-            Err(Refusal::store(format!("Error while reading the schema log: {why}")))
+            Err(Refusal::store(format!(
+                "Error while reading the schema log: {why}"
+            )))
         })
     }
 
     async fn reach_end(&self) -> Result<(), Refusal> {
-        let failed = |why: String| Refusal::store(format!("Error while reading the schema log: {why}"));
+        let failed =
+            |why: String| Refusal::store(format!("Error while reading the schema log: {why}"));
         let stopping = || failed("the registry is stopping".to_owned());
         let (sender, answer) = oneshot::channel();
         self.ends.send(sender).await.map_err(|_closed| stopping())?;
-        let end = answer.await.map_err(|_closed| stopping())?.map_err(failed)?;
+        let end = answer
+            .await
+            .map_err(|_closed| stopping())?
+            .map_err(failed)?;
         let mut progress = self.inner.progress.subscribe();
-        progress.wait_for(|p| p.caught_up && p.next >= end).await.map_err(|_closed| stopping())?;
+        progress
+            .wait_for(|p| p.caught_up && p.next >= end)
+            .await
+            .map_err(|_closed| stopping())?;
         Ok(())
     }
 
     /// Await the reply to a request that is about to be appended.
-    pub fn expect(&self, request: &str) -> Expected {
-        self.inner.with_awaited(|map| map.insert(request.to_owned(), Awaited::default()));
-        Expected { inner: self.inner.clone(), request: request.to_owned() }
+    pub(crate) fn expect(&self, request: &str) -> Expected {
+        self.inner
+            .with_awaited(|map| map.insert(request.to_owned(), Awaited::default()));
+        Expected {
+            inner: self.inner.clone(),
+            request: request.to_owned(),
+        }
     }
 }
 
 /// A reply that is awaited. Dropping it gives up waiting.
 #[derive(Debug)]
-pub struct Expected {
+pub(crate) struct Expected {
     inner: Arc<Inner>,
     request: String,
 }
 
 impl Expected {
     /// The reply, once every record of `_schemas` that follows from the request has been folded here.
-    pub async fn reply(&self) -> Reply {
+    pub(crate) async fn reply(&self) -> Reply {
         let mut progress = self.inner.progress.subscribe();
         loop {
             progress.mark_unchanged();
@@ -169,7 +196,11 @@ impl Expected {
 
 fn settled(map: &HashMap<String, Awaited>, request: &str) -> Option<Reply> {
     let awaited = map.get(request)?;
-    awaited.reply.as_ref().filter(|reply| awaited.seen >= reply.records).cloned()
+    awaited
+        .reply
+        .as_ref()
+        .filter(|reply| awaited.seen >= reply.records)
+        .cloned()
 }
 
 impl Drop for Expected {
@@ -191,8 +222,13 @@ impl Inner {
     }
 
     fn take(&self, record: &Record) {
-        writer::fold(&mut self.state.write().unwrap_or_else(PoisonError::into_inner), record);
-        let request = record.header(REQUEST_HEADER).and_then(|id| std::str::from_utf8(id).ok());
+        writer::fold(
+            &mut self.state.write().unwrap_or_else(PoisonError::into_inner),
+            record,
+        );
+        let request = record
+            .header(REQUEST_HEADER)
+            .and_then(|id| std::str::from_utf8(id).ok());
         if let Some(request) = request {
             self.with_awaited(|map| {
                 if let Some(awaited) = map.get_mut(request) {
@@ -223,7 +259,8 @@ async fn follow_schemas(mut reader: LogReader, inner: Arc<Inner>) {
         }
     }
     inner.progress(|p| {
-        p.trouble.get_or_insert_with(|| "its reader has stopped".to_owned());
+        p.trouble
+            .get_or_insert_with(|| "its reader has stopped".to_owned());
     });
 }
 
@@ -259,7 +296,9 @@ async fn answer_ends(
         while let Ok(more) = questions.try_recv() {
             waiting.push(more);
         }
-        let end = end_of(&admin, &topic).await.map_err(|error| error.to_string());
+        let end = end_of(&admin, &topic)
+            .await
+            .map_err(|error| error.to_string());
         // markers at the end of the log are no records: only the reader can say that it has passed them
         nudge.request_end();
         for one in waiting {

@@ -5,6 +5,7 @@
 
 use crate::{
     decide::decide,
+    record::Write,
     request::{Outcome, REQUEST_HEADER, Reply, Request},
     state::State,
     topics::Topics,
@@ -14,17 +15,21 @@ use std::collections::VecDeque;
 
 /// The registry's part of the log writer.
 #[derive(Debug)]
-pub struct Core {
+pub(crate) struct Core {
     topics: Topics,
     state: State,
-    /// Key and value of records written and not yet read back.
-    unconfirmed: VecDeque<(Option<Vec<u8>>, Option<Vec<u8>>)>,
+    /// Records written and not yet read back.
+    unconfirmed: VecDeque<Write>,
 }
 
 impl Core {
     /// A writer over `topics`, before it has read anything.
-    pub fn new(topics: Topics) -> Self {
-        Self { topics, state: State::default(), unconfirmed: VecDeque::new() }
+    pub(crate) fn new(topics: Topics) -> Self {
+        Self {
+            topics,
+            state: State::default(),
+            unconfirmed: VecDeque::new(),
+        }
     }
 
     fn answer(&mut self, request: &Request) -> Vec<Outgoing> {
@@ -32,21 +37,34 @@ impl Core {
             Ok(decision) => (decision.writes, Outcome::Done(decision.answer)),
             Err(refusal) => (Vec::new(), Outcome::Refused(refusal)),
         };
-        let reply =
-            Reply { v: crate::request::FORMAT, request: request.id.clone(), records: writes.len(), outcome };
+        let reply = Reply {
+            v: crate::request::FORMAT,
+            request: request.id.clone(),
+            records: writes.len(),
+            outcome,
+        };
         let mut out = Vec::with_capacity(writes.len() + 1);
         for write in writes {
             if let Err(error) = self.state.fold(&write.key, write.value.as_deref(), None) {
                 // decide and fold disagree: a defect, which the read-back would meet as well
                 tracing::error!(%error, request = %request.id, "a record just decided does not fold");
             }
-            let (key, value) = (Some(write.key), write.value);
-            self.unconfirmed.push_back((key.clone(), value.clone()));
+            self.unconfirmed.push_back(write.clone());
             let headers = vec![Header::new(REQUEST_HEADER, request.id.as_bytes())];
-            out.push(outgoing(&self.topics.schemas, key, value, headers));
+            out.push(outgoing(
+                &self.topics.schemas,
+                Some(write.key),
+                write.value,
+                headers,
+            ));
         }
         let key = Some(request.id.clone().into_bytes());
-        out.push(outgoing(&self.topics.replies, key, Some(reply.encode()), Vec::new()));
+        out.push(outgoing(
+            &self.topics.replies,
+            key,
+            Some(reply.encode()),
+            Vec::new(),
+        ));
         out
     }
 }
@@ -57,7 +75,14 @@ fn outgoing(
     value: Option<Vec<u8>>,
     headers: Vec<Header>,
 ) -> Outgoing {
-    Outgoing { topic: topic.to_owned(), partition: Some(0), timestamp_ms: None, key, value, headers }
+    Outgoing {
+        topic: topic.to_owned(),
+        partition: Some(0),
+        timestamp_ms: None,
+        key,
+        value,
+        headers,
+    }
 }
 
 impl LogCore for Core {
@@ -87,7 +112,11 @@ impl LogCore for Core {
             return Ok(());
         }
         match self.unconfirmed.pop_front() {
-            Some((key, value)) if key == record.key && value == record.value => Ok(()),
+            Some(write)
+                if Some(&write.key) == record.key.as_ref() && write.value == record.value =>
+            {
+                Ok(())
+            }
             Some(_) => Err(format!(
                 "the record at offset {} of {} is not the one written: another writer is at work",
                 record.offset, record.topic
@@ -106,7 +135,7 @@ impl LogCore for Core {
 
 /// Fold a record of `_schemas`. What cannot be taken is passed over, by writers and readers alike, as the reference
 /// does: one bad record must not take every schema away.
-pub fn fold(state: &mut State, record: &Record) {
+pub(crate) fn fold(state: &mut State, record: &Record) {
     let key = record.key.as_deref().unwrap_or_default();
     if let Err(error) = state.fold(key, record.value.as_deref(), record.timestamp_ms) {
         tracing::warn!(%error, topic = %record.topic, offset = record.offset, "passed over a record");
@@ -127,7 +156,11 @@ mod tests {
             force: false,
             owner: None,
         });
-        record("mesh.registry.requests", None, Some(Request::new(id.into(), command).encode()))
+        record(
+            "mesh.registry.requests",
+            None,
+            Some(Request::new(id.into(), command).encode()),
+        )
     }
 
     fn record(topic: &str, key: Option<Vec<u8>>, value: Option<Vec<u8>>) -> Record {
@@ -155,7 +188,14 @@ mod tests {
         assert_eq!(out[0].headers, [Header::new(REQUEST_HEADER, "r-1")]);
         let reply = Reply::decode(out[1].value.as_deref().expect("a value")).expect("a reply");
         assert_eq!((reply.request.as_str(), reply.records), ("r-1", 1));
-        assert!(matches!(reply.outcome, Outcome::Done(Answer::Registered { id: 1, version: 1, .. })));
+        assert!(matches!(
+            reply.outcome,
+            Outcome::Done(Answer::Registered {
+                id: 1,
+                version: 1,
+                ..
+            })
+        ));
 
         let back = record("_schemas", out[0].key.clone(), out[0].value.clone());
         core.confirm(&back).expect("what was written");

@@ -72,6 +72,10 @@ impl Schema {
     pub(crate) fn of_registration(state: &State, subject: &str, number: u32) -> Option<Self> {
         let version = state.version(subject, number)?;
         let body = Self::of_version(subject, number, version);
-        Some(Self { subject: None, deleted: None, ..body })
+        Some(Self {
+            subject: None,
+            deleted: None,
+            ..body
+        })
     }
 }

@@ -43,7 +43,10 @@ pub(super) async fn with_version(
 ) -> Result<Json<Value>, Refusal> {
     let (subject, which) = (params::subject(&subject), params::version(&version)?);
     answer(&service, &subject, &query, &body, |state, content| {
-        let earlier = match (subjects::find(state, &subject, which, Deleted::Hidden), which) {
+        let earlier = match (
+            subjects::find(state, &subject, which, Deleted::Hidden),
+            which,
+        ) {
             (Ok(found), _) => vec![found],
             // nothing there yet: anything may come first
             (Err(_), Which::Latest) => Vec::new(),
@@ -63,7 +66,11 @@ async fn answer(
 ) -> Result<Json<Value>, Refusal> {
     let verbose = params::flag(query, "verbose");
     let request = params::schema(subject.to_owned(), body, false)?;
-    let messages = match Content::parse(request.schema_type.as_deref(), &request.schema, request.metadata) {
+    let messages = match Content::parse(
+        request.schema_type.as_deref(),
+        &request.schema,
+        request.metadata,
+    ) {
         Ok(content) => service.read_fresh(|state| check(state, &content)).await?,
         // a schema that does not parse is one more reason, where reasons are asked for
         Err(refusal) if verbose => vec![refusal.message],

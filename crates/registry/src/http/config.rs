@@ -20,14 +20,19 @@ type Answered<T> = Result<Json<T>, Refusal>;
 
 /// Settings as answered: the record without its subject.
 fn shown(config: &ConfigValue) -> ConfigValue {
-    ConfigValue { subject: None, ..config.clone() }
+    ConfigValue {
+        subject: None,
+        ..config.clone()
+    }
 }
 
 /// `GET /config`
 pub(super) async fn global(Extract(service): Extract<Service>) -> Answered<ConfigValue> {
     let found = service.read_fresh(|state| {
         let mut config = state.config(None).map(shown).unwrap_or_default();
-        config.compatibility_level.get_or_insert_with(|| level_name(DEFAULT_LEVEL).to_owned());
+        config
+            .compatibility_level
+            .get_or_insert_with(|| level_name(DEFAULT_LEVEL).to_owned());
         Ok(config)
     });
     Ok(Json(found.await?))
@@ -44,13 +49,19 @@ pub(super) async fn of_subject(
         if params::flag(&query, "defaultToGlobal") {
             return Ok(shown(&effective_config(state, &subject)));
         }
-        state.config(Some(&subject)).map(shown).ok_or_else(|| Refusal::no_subject_config(&subject))
+        state
+            .config(Some(&subject))
+            .map(shown)
+            .ok_or_else(|| Refusal::no_subject_config(&subject))
     });
     Ok(Json(found.await?))
 }
 
 /// `PUT /config`
-pub(super) async fn set_global(Extract(service): Extract<Service>, body: Bytes) -> Answered<Update> {
+pub(super) async fn set_global(
+    Extract(service): Extract<Service>,
+    body: Bytes,
+) -> Answered<Update> {
     set(&service, None, &body).await
 }
 
@@ -66,7 +77,13 @@ pub(super) async fn set_subject(
 /// The request is the answer.
 async fn set(service: &Service, subject: Option<String>, body: &Bytes) -> Answered<Update> {
     let update = Update::parse(&params::json(body)?)?;
-    match service.submit(Command::SetConfig { subject, update: update.clone() }).await? {
+    match service
+        .submit(Command::SetConfig {
+            subject,
+            update: update.clone(),
+        })
+        .await?
+    {
         Answer::Configured(_) => Ok(Json(update)),
         Answer::Registered { .. } | Answer::Deleted(_) | Answer::ConfigDeleted(_) => Err(stray()),
     }
@@ -89,7 +106,9 @@ async fn delete(service: &Service, subject: Option<String>) -> Answered<ConfigVa
     match service.submit(Command::DeleteConfig { subject }).await? {
         Answer::ConfigDeleted(config) => {
             let mut config = shown(&config);
-            config.compatibility_level.get_or_insert_with(|| level_name(DEFAULT_LEVEL).to_owned());
+            config
+                .compatibility_level
+                .get_or_insert_with(|| level_name(DEFAULT_LEVEL).to_owned());
             Ok(Json(config))
         }
         Answer::Registered { .. } | Answer::Deleted(_) | Answer::Configured(_) => Err(stray()),
@@ -113,7 +132,8 @@ pub(super) async fn subject_mode(
     let found = service.read_fresh(|state| {
         let global = || to_global.then(|| state.mode(None).unwrap_or("READWRITE"));
         let mode = state.mode(Some(&subject)).or_else(global);
-        mode.map(str::to_owned).ok_or_else(|| Refusal::no_subject_mode(&subject))
+        mode.map(str::to_owned)
+            .ok_or_else(|| Refusal::no_subject_mode(&subject))
     });
     Ok(Json(json!({"mode": found.await?})))
 }

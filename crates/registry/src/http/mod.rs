@@ -38,14 +38,26 @@ pub(crate) fn router(service: Service) -> Router {
         .route("/v1/metadata/version", get(metadata_version))
         .route("/contexts", get(contexts))
         .route("/subjects", get(subjects::list))
-        .route("/subjects/{subject}", post(subjects::lookup).delete(subjects::delete))
-        .route("/subjects/{subject}/versions", get(subjects::versions).post(subjects::register))
+        .route(
+            "/subjects/{subject}",
+            post(subjects::lookup).delete(subjects::delete),
+        )
+        .route(
+            "/subjects/{subject}/versions",
+            get(subjects::versions).post(subjects::register),
+        )
         .route(
             "/subjects/{subject}/versions/{version}",
             get(subjects::version).delete(subjects::delete_version),
         )
-        .route("/subjects/{subject}/versions/{version}/schema", get(subjects::text))
-        .route("/subjects/{subject}/versions/{version}/referencedby", get(subjects::referenced_by))
+        .route(
+            "/subjects/{subject}/versions/{version}/schema",
+            get(subjects::text),
+        )
+        .route(
+            "/subjects/{subject}/versions/{version}/referencedby",
+            get(subjects::referenced_by),
+        )
         .route("/schemas", get(schemas::list))
         .route("/schemas/types", get(schemas::types))
         .route("/schemas/ids/{id}", get(schemas::by_id))
@@ -54,15 +66,25 @@ pub(crate) fn router(service: Service) -> Router {
         .route("/schemas/ids/{id}/versions", get(schemas::versions))
         .route("/schemas/guids/{guid}", get(schemas::by_guid))
         .route("/schemas/guids/{guid}/ids", get(schemas::ids_of_guid))
-        .route("/compatibility/subjects/{subject}/versions", post(compatibility::with_subject))
+        .route(
+            "/compatibility/subjects/{subject}/versions",
+            post(compatibility::with_subject),
+        )
         .route(
             "/compatibility/subjects/{subject}/versions/{version}",
             post(compatibility::with_version),
         )
-        .route("/config", get(config::global).put(config::set_global).delete(config::delete_global))
+        .route(
+            "/config",
+            get(config::global)
+                .put(config::set_global)
+                .delete(config::delete_global),
+        )
         .route(
             "/config/{subject}",
-            get(config::of_subject).put(config::set_subject).delete(config::delete_subject),
+            get(config::of_subject)
+                .put(config::set_subject)
+                .delete(config::delete_subject),
         )
         .route("/mode", get(config::global_mode))
         .route("/mode/{subject}", get(config::subject_mode))
@@ -75,7 +97,8 @@ pub(crate) fn router(service: Service) -> Router {
 
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
-        let status = StatusCode::from_u16(self.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let status =
+            StatusCode::from_u16(self.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         (status, Json(self)).into_response()
     }
 }
@@ -92,7 +115,9 @@ async fn content_types(request: Request, next: Next) -> Response {
         Refusal::plain(415, "Unsupported Media Type").into_response()
     };
     let answer_type = HeaderValue::from_static(answer_type.unwrap_or("application/json"));
-    response.headers_mut().insert(header::CONTENT_TYPE, answer_type);
+    response
+        .headers_mut()
+        .insert(header::CONTENT_TYPE, answer_type);
     if let Some(id) = id {
         response.headers_mut().insert(REQUEST_ID, id);
     }
@@ -109,7 +134,11 @@ fn own_words(response: Response) -> Response {
     if is_json || !(status.is_client_error() || status.is_server_error()) {
         return response;
     }
-    Refusal::plain(status.as_u16(), status.canonical_reason().unwrap_or("Error")).into_response()
+    Refusal::plain(
+        status.as_u16(),
+        status.canonical_reason().unwrap_or("Error"),
+    )
+    .into_response()
 }
 
 async fn root() -> Response {

@@ -44,7 +44,9 @@ fn quality(accepts: &[&str], name: &str) -> u32 {
             "*/*" | "*" => 1,
             _ => continue,
         };
-        let q = parts.find_map(|p| p.strip_prefix("q=")).map_or(1000, thousandths);
+        let q = parts
+            .find_map(|p| p.strip_prefix("q="))
+            .map_or(1000, thousandths);
         if specificity > best.0 {
             best = (specificity, q);
         }
@@ -63,9 +65,18 @@ fn thousandths(q: &str) -> u32 {
 
 /// Whether a body of the request's content type is read; a missing type is (415 otherwise).
 pub(crate) fn reads(headers: &HeaderMap) -> bool {
-    let Some(value) = headers.get(header::CONTENT_TYPE) else { return true };
-    let Ok(value) = value.to_str() else { return false };
-    let name = value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    let Some(value) = headers.get(header::CONTENT_TYPE) else {
+        return true;
+    };
+    let Ok(value) = value.to_str() else {
+        return false;
+    };
+    let name = value
+        .split(';')
+        .next()
+        .unwrap_or_default()
+        .trim()
+        .to_ascii_lowercase();
     name.is_empty()
         || name == "application/octet-stream"
         || OFFERED.iter().any(|(offered, _)| *offered == name)
@@ -87,13 +98,22 @@ mod tests {
         assert_eq!(answer("*/*"), Some(OFFERED[0].0));
         assert_eq!(answer("application/*"), Some(OFFERED[0].0));
         assert_eq!(answer("application/json"), Some("application/json"));
-        assert_eq!(answer("application/vnd.schemaregistry+json"), Some(OFFERED[1].0));
+        assert_eq!(
+            answer("application/vnd.schemaregistry+json"),
+            Some(OFFERED[1].0)
+        );
         assert_eq!(
             answer("application/vnd.schemaregistry.v1+json,application/json; q=0.5"),
             Some(OFFERED[0].0)
         );
-        assert_eq!(answer("application/json, */*; q=0.1"), Some("application/json"));
-        assert_eq!(answer("text/plain, application/json;charset=utf-8"), Some("application/json"));
+        assert_eq!(
+            answer("application/json, */*; q=0.1"),
+            Some("application/json")
+        );
+        assert_eq!(
+            answer("text/plain, application/json;charset=utf-8"),
+            Some("application/json")
+        );
         assert_eq!(answer("text/html"), None);
         assert_eq!(answer("application/json;q=0"), None);
     }
@@ -106,7 +126,9 @@ mod tests {
             reads(&headers)
         };
         assert!(reads(&HeaderMap::new()));
-        assert!(reads_type("application/vnd.schemaregistry.v1+json; charset=utf-8"));
+        assert!(reads_type(
+            "application/vnd.schemaregistry.v1+json; charset=utf-8"
+        ));
         assert!(reads_type("Application/JSON"));
         assert!(reads_type("application/octet-stream"));
         assert!(!reads_type("text/plain"));

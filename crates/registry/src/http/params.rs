@@ -16,7 +16,9 @@ pub(crate) type Query = axum::extract::Query<HashMap<String, String>>;
 
 /// A boolean parameter: true is `true` in any case, everything else is false.
 pub(crate) fn flag(query: &Query, name: &str) -> bool {
-    query.get(name).is_some_and(|value| value.eq_ignore_ascii_case("true"))
+    query
+        .get(name)
+        .is_some_and(|value| value.eq_ignore_ascii_case("true"))
 }
 
 /// Whether soft-deleted things are asked for.
@@ -35,7 +37,10 @@ pub(crate) fn page<T>(query: &Query, list: Vec<T>) -> Vec<T> {
     let number = |name: &str| query.get(name).and_then(|value| value.parse::<i64>().ok());
     let offset = usize::try_from(number("offset").unwrap_or(0)).unwrap_or(0);
     let limit = number("limit").and_then(|limit| usize::try_from(limit).ok());
-    list.into_iter().skip(offset).take(limit.unwrap_or(usize::MAX)).collect()
+    list.into_iter()
+        .skip(offset)
+        .take(limit.unwrap_or(usize::MAX))
+        .collect()
 }
 
 /// The subject of a path: the default context may be written out, and is left out in what is stored.
@@ -51,7 +56,12 @@ pub(crate) fn version(given: &str) -> Result<Which, Refusal> {
     if given.trim().eq_ignore_ascii_case("latest") || given.trim() == "-1" {
         return Ok(Which::Latest);
     }
-    match given.trim().parse::<i32>().ok().and_then(|number| u32::try_from(number).ok()) {
+    match given
+        .trim()
+        .parse::<i32>()
+        .ok()
+        .and_then(|number| u32::try_from(number).ok())
+    {
         Some(number) if number > 0 => Ok(Which::Number(number)),
         Some(_) | None => Err(Refusal::invalid_version(given)),
     }
@@ -64,7 +74,11 @@ pub(crate) fn version(given: &str) -> Result<Which, Refusal> {
 pub(crate) fn json(body: &Bytes) -> Result<Value, Refusal> {
     let value: Value =
         serde_json::from_slice(body).map_err(|error| Refusal::bad_body(error.to_string()))?;
-    if value.is_object() { Ok(value) } else { Err(Refusal::bad_body("the body is not a JSON object")) }
+    if value.is_object() {
+        Ok(value)
+    } else {
+        Err(Refusal::bad_body("the body is not a JSON object"))
+    }
 }
 
 /// Body of a registration, a lookup or a compatibility check. Members that are unknown are passed over.
@@ -97,9 +111,12 @@ struct SchemaBody {
 /// 400 when it is not such a body; 42201 for references, 42210 for rules and 42205 for explicit ids, versions and tags,
 /// none of which this registry serves.
 pub(crate) fn schema(subject: String, body: &Bytes, force: bool) -> Result<Register, Refusal> {
-    let body: SchemaBody =
-        serde_json::from_value(json(body)?).map_err(|error| Refusal::bad_body(error.to_string()))?;
-    if body.references.is_some_and(|references| !references.is_empty()) {
+    let body: SchemaBody = serde_json::from_value(json(body)?)
+        .map_err(|error| Refusal::bad_body(error.to_string()))?;
+    if body
+        .references
+        .is_some_and(|references| !references.is_empty())
+    {
         return Err(Refusal::invalid_schema(
             "Invalid schema: references to other subjects are not supported by this registry; send the schema with \
              its named types inlined",
@@ -113,7 +130,11 @@ pub(crate) fn schema(subject: String, body: &Bytes, force: bool) -> Result<Regis
             "Subject {subject} in context . is not in import mode"
         )));
     }
-    let not_served = |what: &str| Err(Refusal::not_permitted(format!("{what} are not supported by this registry")));
+    let not_served = |what: &str| {
+        Err(Refusal::not_permitted(format!(
+            "{what} are not supported by this registry"
+        )))
+    };
     if body.version.is_some_and(|version| version > 0) {
         return not_served("Explicit versions");
     }
@@ -133,7 +154,11 @@ pub(crate) fn schema(subject: String, body: &Bytes, force: bool) -> Result<Regis
 /// Clients send empty rule sets; those say nothing.
 fn has_rules(rules: &Value) -> bool {
     let kinds = ["migrationRules", "domainRules", "encodingRules"];
-    kinds.iter().any(|kind| rules[*kind].as_array().is_some_and(|rules| !rules.is_empty()))
+    kinds.iter().any(|kind| {
+        rules[*kind]
+            .as_array()
+            .is_some_and(|rules| !rules.is_empty())
+    })
 }
 
 #[cfg(test)]
@@ -151,7 +176,11 @@ mod tests {
         assert_eq!(version("-1"), Ok(Which::Latest));
         assert_eq!(version("2147483647"), Ok(Which::Number(2_147_483_647)));
         for bad in ["0", "-2", "2147483648", "one", ""] {
-            assert_eq!(version(bad).map_err(|r| r.error_code), Err(42202), "{bad:?}");
+            assert_eq!(
+                version(bad).map_err(|r| r.error_code),
+                Err(42202),
+                "{bad:?}"
+            );
         }
     }
 

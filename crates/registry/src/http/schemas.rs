@@ -14,8 +14,6 @@ use crate::{
 use axum::{
     Json,
     extract::{Path, State as Extract},
-    http::header,
-    response::{IntoResponse, Response},
 };
 use serde_json::{Value, json};
 
@@ -25,12 +23,17 @@ type Answered<T> = Result<Json<T>, Refusal>;
 const MAX_LIST: usize = 1000;
 
 /// `GET /schemas`
-pub(super) async fn list(Extract(service): Extract<Service>, query: Query) -> Answered<Vec<Schema>> {
+pub(super) async fn list(
+    Extract(service): Extract<Service>,
+    query: Query,
+) -> Answered<Vec<Schema>> {
     let (prefix, deleted) = (prefix(&query), params::deleted(&query));
     let latest_only = params::flag(&query, "latestOnly");
     let found = service
         .read_fresh(|state| {
-            let names = state.subjects(Deleted::Shown).filter(|name| name.starts_with(&prefix));
+            let names = state
+                .subjects(Deleted::Shown)
+                .filter(|name| name.starts_with(&prefix));
             let versions = |name| {
                 let skip = if latest_only {
                     state.versions(name, deleted).count().saturating_sub(1)
@@ -54,12 +57,16 @@ pub(super) async fn types() -> Json<Value> {
 }
 
 fn id(given: &str) -> Result<u32, Refusal> {
-    given.parse().map_err(|_not_a_number| Refusal::plain(404, "Not Found"))
+    given
+        .parse()
+        .map_err(|_not_a_number| Refusal::plain(404, "Not Found"))
 }
 
 /// What an id stands for, with the place asked for (`subject`), else its first use.
 fn describe(state: &State, id: u32, query: &Query) -> Result<Schema, Refusal> {
-    let (content, guid) = state.by_id(id).ok_or_else(|| Refusal::id_not_found(&id.to_string()))?;
+    let (content, guid) = state
+        .by_id(id)
+        .ok_or_else(|| Refusal::id_not_found(&id.to_string()))?;
     let mut body = Schema::of_content(content, guid);
     let uses = state.uses(id, Deleted::Shown);
     let wanted = query.get("subject").map(|subject| params::subject(subject));
@@ -87,7 +94,11 @@ pub(super) async fn by_id(
     query: Query,
 ) -> Answered<Schema> {
     let id = id(&given)?;
-    Ok(Json(service.read_known(|state| describe(state, id, &query)).await?))
+    Ok(Json(
+        service
+            .read_known(|state| describe(state, id, &query))
+            .await?,
+    ))
 }
 
 /// `GET /schemas/ids/{id}/schema`: the text itself.
@@ -95,21 +106,31 @@ pub(super) async fn text(
     Extract(service): Extract<Service>,
     Path(given): Path<String>,
     query: Query,
-) -> Result<Response, Refusal> {
+) -> Result<String, Refusal> {
     let id = id(&given)?;
-    let found = service.read_known(|state| describe(state, id, &query)).await?;
-    Ok(([(header::CONTENT_TYPE, "application/json")], found.schema).into_response())
+    Ok(service
+        .read_known(|state| describe(state, id, &query))
+        .await?
+        .schema)
 }
 
-async fn uses(service: &Service, given: &str, query: &Query) -> Result<Vec<(String, u32)>, Refusal> {
+async fn uses(
+    service: &Service,
+    given: &str,
+    query: &Query,
+) -> Result<Vec<(String, u32)>, Refusal> {
     let id = id(given)?;
     let wanted = query.get("subject").map(|subject| params::subject(subject));
     service
         .read_fresh(|state| {
-            state.by_id(id).ok_or_else(|| Refusal::id_not_found(given))?;
+            state
+                .by_id(id)
+                .ok_or_else(|| Refusal::id_not_found(given))?;
             let all = state.uses(id, params::deleted(query)).into_iter();
             let asked = all.filter(|(subject, _)| wanted.as_deref().is_none_or(|w| w == *subject));
-            Ok(asked.map(|(subject, number)| (subject.to_owned(), number)).collect())
+            Ok(asked
+                .map(|(subject, number)| (subject.to_owned(), number))
+                .collect())
         })
         .await
 }
@@ -120,8 +141,11 @@ pub(super) async fn subjects(
     Path(given): Path<String>,
     query: Query,
 ) -> Answered<Vec<String>> {
-    let mut names: Vec<String> =
-        uses(&service, &given, &query).await?.into_iter().map(|(subject, _)| subject).collect();
+    let mut names: Vec<String> = uses(&service, &given, &query)
+        .await?
+        .into_iter()
+        .map(|(subject, _)| subject)
+        .collect();
     names.dedup();
     Ok(Json(params::page(&query, names)))
 }
@@ -133,7 +157,9 @@ pub(super) async fn versions(
     query: Query,
 ) -> Answered<Vec<Value>> {
     let found = uses(&service, &given, &query).await?;
-    let pairs = found.into_iter().map(|(subject, version)| json!({"subject": subject, "version": version}));
+    let pairs = found
+        .into_iter()
+        .map(|(subject, version)| json!({"subject": subject, "version": version}));
     Ok(Json(params::page(&query, pairs.collect())))
 }
 
@@ -156,7 +182,9 @@ pub(super) async fn ids_of_guid(
     Path(guid): Path<String>,
 ) -> Answered<Value> {
     let found = service.read_known(|state| {
-        state.by_guid(&guid).ok_or_else(|| Refusal::id_not_found(&guid))
+        state
+            .by_guid(&guid)
+            .ok_or_else(|| Refusal::id_not_found(&guid))
     });
     Ok(Json(json!([{"context": ".", "id": found.await?}])))
 }

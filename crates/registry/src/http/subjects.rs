@@ -15,20 +15,24 @@ use axum::{
     Json,
     body::Bytes,
     extract::{Path, State as Extract},
-    http::header,
-    response::{IntoResponse, Response},
 };
 use serde_json::{Value, json};
 
 type Answered<T> = Result<Json<T>, Refusal>;
 
 /// `GET /subjects`
-pub(super) async fn list(Extract(service): Extract<Service>, query: Query) -> Answered<Vec<String>> {
+pub(super) async fn list(
+    Extract(service): Extract<Service>,
+    query: Query,
+) -> Answered<Vec<String>> {
     let prefix = prefix(&query);
     let names = service
         .read_fresh(|state| {
             let all = state.subjects(params::deleted(&query));
-            Ok(all.filter(|name| name.starts_with(&prefix)).map(str::to_owned).collect())
+            Ok(all
+                .filter(|name| name.starts_with(&prefix))
+                .map(str::to_owned)
+                .collect())
         })
         .await?;
     Ok(Json(params::page(&query, names)))
@@ -36,8 +40,15 @@ pub(super) async fn list(Extract(service): Extract<Service>, query: Query) -> An
 
 /// The prefix asked for, where `:*:` and `:.:` stand for all contexts and the default one: the same here.
 pub(super) fn prefix(query: &Query) -> String {
-    let given = query.get("subjectPrefix").map(String::as_str).unwrap_or_default();
-    given.strip_prefix(":*:").or_else(|| given.strip_prefix(":.:")).unwrap_or(given).to_owned()
+    let given = query
+        .get("subjectPrefix")
+        .map(String::as_str)
+        .unwrap_or_default();
+    given
+        .strip_prefix(":*:")
+        .or_else(|| given.strip_prefix(":.:"))
+        .unwrap_or(given)
+        .to_owned()
 }
 
 /// `POST /subjects/{subject}`: which version holds this schema?
@@ -48,14 +59,19 @@ pub(super) async fn lookup(
     body: Bytes,
 ) -> Answered<Schema> {
     let request = params::schema(params::subject(&subject), &body, false)?;
-    let content = Content::parse(request.schema_type.as_deref(), &request.schema, request.metadata)?;
+    let content = Content::parse(
+        request.schema_type.as_deref(),
+        &request.schema,
+        request.metadata,
+    )?;
     let (subject, deleted) = (request.subject, params::deleted(&query));
     let found = service.read_fresh(|state| {
         if state.latest(&subject, deleted).is_none() {
             return Err(Refusal::subject_not_found(&subject));
         }
-        let (number, version) =
-            state.find(&subject, &content, deleted).ok_or_else(Refusal::schema_not_found)?;
+        let (number, version) = state
+            .find(&subject, &content, deleted)
+            .ok_or_else(Refusal::schema_not_found)?;
         Ok(Schema::of_version(&subject, number, version))
     });
     Ok(Json(found.await?))
@@ -72,7 +88,9 @@ pub(super) async fn register(
     let request = params::schema(params::subject(&subject), &body, force)?;
     let subject = request.subject.clone();
     let done = service.register(request).await?;
-    let body = service.view().read(|state| Schema::of_registration(state, &subject, done.version));
+    let body = service
+        .view()
+        .read(|state| Schema::of_registration(state, &subject, done.version));
     // deleted again in this very moment: what was done stays true
     let fallback = || json!({"id": done.id, "version": done.version, "guid": done.guid});
     Ok(Json(body.map_or_else(fallback, |schema| json!(schema))))
@@ -86,12 +104,18 @@ pub(super) async fn versions(
 ) -> Answered<Vec<i64>> {
     let subject = params::subject(&subject);
     let negative = params::flag(&query, "deletedAsNegative");
-    let deleted = if negative { Deleted::Shown } else { params::deleted(&query) };
+    let deleted = if negative {
+        Deleted::Shown
+    } else {
+        params::deleted(&query)
+    };
     let numbers: Vec<i64> = service
         .read_fresh(|state| {
             let sign = |version: &Version| if negative && version.deleted { -1 } else { 1 };
             let all = state.versions(&subject, deleted);
-            Ok(all.map(|(number, version)| i64::from(number) * sign(version)).collect())
+            Ok(all
+                .map(|(number, version)| i64::from(number) * sign(version))
+                .collect())
         })
         .await?;
     if numbers.is_empty() {
@@ -112,8 +136,12 @@ pub(super) fn find<'s>(
         Which::Latest => state.latest(subject, deleted).ok_or_else(unknown),
         Which::Number(number) => {
             state.latest(subject, deleted).ok_or_else(unknown)?;
-            let version = state.version(subject, number).filter(|v| deleted.admits(v.deleted));
-            version.map(|v| (number, v)).ok_or_else(|| Refusal::version_not_found(number))
+            let version = state
+                .version(subject, number)
+                .filter(|v| deleted.admits(v.deleted));
+            version
+                .map(|v| (number, v))
+                .ok_or_else(|| Refusal::version_not_found(number))
         }
     }
 }
@@ -137,13 +165,13 @@ pub(super) async fn text(
     Extract(service): Extract<Service>,
     Path((subject, version)): Path<(String, String)>,
     query: Query,
-) -> Result<Response, Refusal> {
+) -> Result<String, Refusal> {
     let (subject, which) = (params::subject(&subject), params::version(&version)?);
     let found = service.read_fresh(|state| {
         let (_, version) = find(state, &subject, which, params::deleted(&query))?;
         Ok(version.content.text.clone())
     });
-    Ok(([(header::CONTENT_TYPE, "application/json")], found.await?).into_response())
+    found.await
 }
 
 /// `GET /subjects/{subject}/versions/{version}/referencedby`
@@ -168,9 +196,14 @@ pub(super) async fn delete(
 ) -> Answered<Vec<u32>> {
     let subject = params::subject(&subject);
     let permanent = params::flag(&query, "permanent");
-    match service.submit(Command::DeleteSubject { subject, permanent }).await? {
+    match service
+        .submit(Command::DeleteSubject { subject, permanent })
+        .await?
+    {
         Answer::Deleted(versions) => Ok(Json(versions)),
-        Answer::Registered { .. } | Answer::Configured(_) | Answer::ConfigDeleted(_) => Err(stray()),
+        Answer::Registered { .. } | Answer::Configured(_) | Answer::ConfigDeleted(_) => {
+            Err(stray())
+        }
     }
 }
 
@@ -182,8 +215,17 @@ pub(super) async fn delete_version(
 ) -> Answered<Option<u32>> {
     let (subject, version) = (params::subject(&subject), params::version(&version)?);
     let permanent = params::flag(&query, "permanent");
-    match service.submit(Command::DeleteVersion { subject, version, permanent }).await? {
+    match service
+        .submit(Command::DeleteVersion {
+            subject,
+            version,
+            permanent,
+        })
+        .await?
+    {
         Answer::Deleted(versions) => Ok(Json(versions.first().copied())),
-        Answer::Registered { .. } | Answer::Configured(_) | Answer::ConfigDeleted(_) => Err(stray()),
+        Answer::Registered { .. } | Answer::Configured(_) | Answer::ConfigDeleted(_) => {
+            Err(stray())
+        }
     }
 }

@@ -28,12 +28,16 @@ pub struct InvalidName {
 /// [`InvalidName`] when it is empty, too long, or holds a character outside `a-z0-9-`.
 pub fn check_name(what: &'static str, name: &str) -> Result<(), InvalidName> {
     let starts_well = name.starts_with(|c: char| c.is_ascii_lowercase());
-    let chars_ok =
-        name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
+    let chars_ok = name
+        .bytes()
+        .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
     if starts_well && chars_ok && name.len() <= MAX_NAME {
         Ok(())
     } else {
-        Err(InvalidName { what, name: name.to_owned() })
+        Err(InvalidName {
+            what,
+            name: name.to_owned(),
+        })
     }
 }
 
@@ -112,7 +116,10 @@ impl PortAddress {
 
     /// `urn:mesh:<domain>:<product>:<port>:<major>`.
     pub fn urn(&self) -> String {
-        format!("urn:mesh:{}:{}:{}:{}", self.domain, self.product, self.port, self.major)
+        format!(
+            "urn:mesh:{}:{}:{}:{}",
+            self.domain, self.product, self.port, self.major
+        )
     }
 
     /// `<domain>/<product>`: the key of the product in the governance state.
@@ -123,7 +130,11 @@ impl PortAddress {
 
 impl fmt::Display for PortAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}.{}.{}.v{}", self.domain, self.product, self.port, self.major)
+        write!(
+            f,
+            "{}.{}.{}.v{}",
+            self.domain, self.product, self.port, self.major
+        )
     }
 }
 
@@ -133,7 +144,9 @@ impl FromStr for PortAddress {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let shape = || InvalidAddress::Shape(text.to_owned());
         let parts: Vec<&str> = text.split('.').collect();
-        let [domain, product, port, version] = parts[..] else { return Err(shape()) };
+        let [domain, product, port, version] = parts[..] else {
+            return Err(shape());
+        };
         let digits = version.strip_prefix('v').ok_or_else(shape)?;
         let canonical = !digits.is_empty() && (digits == "0" || !digits.starts_with('0'));
         let major: u32 = digits.parse().map_err(|_| shape())?;
@@ -166,8 +179,14 @@ mod tests {
     fn address_round_trips_and_names_its_topics() {
         let address: PortAddress = "flights.departures.events.v1".parse().expect("valid");
         assert_eq!(address.to_string(), "flights.departures.events.v1");
-        assert_eq!(address.default_inbox(), "flights.departures.events.v1.inbox");
-        assert_eq!(address.quarantine(), "flights.departures.events.v1.quarantine");
+        assert_eq!(
+            address.default_inbox(),
+            "flights.departures.events.v1.inbox"
+        );
+        assert_eq!(
+            address.quarantine(),
+            "flights.departures.events.v1.quarantine"
+        );
         assert_eq!(address.urn(), "urn:mesh:flights:departures:events:1");
         assert_eq!(address.product_key(), "flights/departures");
     }
@@ -175,10 +194,24 @@ mod tests {
     #[test]
     fn malformed_addresses_are_refused() {
         for bad in [
-            "", "a", "a.b.c", "a.b.c.1", "a.b.c.v", "a.b.c.v01", "a.b.c.v+1", "A.b.c.v1",
-            "a.b.c.v1.inbox", "a..c.v1", "-a.b.c.v1", "a_b.c.d.v1", "a.b.c.v99999999999",
+            "",
+            "a",
+            "a.b.c",
+            "a.b.c.1",
+            "a.b.c.v",
+            "a.b.c.v01",
+            "a.b.c.v+1",
+            "A.b.c.v1",
+            "a.b.c.v1.inbox",
+            "a..c.v1",
+            "-a.b.c.v1",
+            "a_b.c.d.v1",
+            "a.b.c.v99999999999",
         ] {
-            assert!(bad.parse::<PortAddress>().is_err(), "{bad} should be refused");
+            assert!(
+                bad.parse::<PortAddress>().is_err(),
+                "{bad} should be refused"
+            );
         }
     }
 }

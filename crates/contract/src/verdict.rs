@@ -88,15 +88,33 @@ pub struct Reason {
 
 impl Reason {
     /// A reason; `found` is cut to [`MAX_FOUND`] characters.
-    pub fn new(code: Code, path: impl Into<String>, expected: impl Into<String>, found: &str) -> Self {
-        Self { code, path: path.into(), expected: expected.into(), found: bounded(found) }
+    pub fn new(
+        code: Code,
+        path: impl Into<String>,
+        expected: impl Into<String>,
+        found: &str,
+    ) -> Self {
+        Self {
+            code,
+            path: path.into(),
+            expected: expected.into(),
+            found: bounded(found),
+        }
     }
 }
 
 impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let path = if self.path.is_empty() { "(event)" } else { &self.path };
-        write!(f, "{} {path}: expected {}, found {}", self.code, self.expected, self.found)
+        let path = if self.path.is_empty() {
+            "(event)"
+        } else {
+            &self.path
+        };
+        write!(
+            f,
+            "{} {path}: expected {}, found {}",
+            self.code, self.expected, self.found
+        )
     }
 }
 
@@ -142,7 +160,10 @@ mod tests {
         texts.sort_unstable();
         texts.dedup();
         assert_eq!(texts.len(), Code::ALL.len());
-        assert_eq!(serde_json::to_string(&Code::Missing).expect("serializes"), "\"MESH-1006\"");
+        assert_eq!(
+            serde_json::to_string(&Code::Missing).expect("serializes"),
+            "\"MESH-1006\""
+        );
     }
 
     #[test]

@@ -4,10 +4,10 @@ use crate::{
     content::Content,
     record::ConfigValue,
     refusal::Refusal,
-    settings::{InForce, level_name},
+    settings::InForce,
     state::{Deleted, State, Version},
 };
-use contract::compat::{self, Incompatibility, SchemaType};
+use contract::compat;
 
 /// How much of an old schema's text a message quotes, in bytes.
 const QUOTED: usize = 10 * 1024;
@@ -54,7 +54,7 @@ pub fn against(
     let Some(number) = found.first().map(|first| first.version) else {
         return Ok(Vec::new());
     };
-    let texts = found.iter().map(|one| text(ty, one)).collect();
+    let texts = found.iter().map(|one| one.difference.to_string()).collect();
     let other = compared.iter().find(|(n, _)| *n == number).map(|(_, v)| *v);
     Ok(match other {
         Some(other) => with_context(texts, number, other, in_force),
@@ -64,12 +64,12 @@ pub fn against(
 
 /// The versions that the level looks at: none, the newest, or all.
 fn compared<'a>(earlier: &[(u32, &'a Version)], in_force: InForce) -> Vec<(u32, &'a Version)> {
-    use compat::Level;
-    let from = match in_force.level {
-        Level::None => earlier.len(),
-        Level::Backward | Level::Forward | Level::Full => earlier.len().saturating_sub(1),
-        Level::BackwardTransitive | Level::ForwardTransitive | Level::FullTransitive => 0,
+    let depth = match (in_force.level.directions(), in_force.level.is_transitive()) {
+        ([], _) => 0,
+        (_, true) => earlier.len(),
+        (_, false) => 1,
     };
+    let from = earlier.len().saturating_sub(depth);
     earlier[from..].to_vec()
 }
 
@@ -86,22 +86,6 @@ pub fn with_subject(
     against(content, &earlier, InForce::of(state, subject))
 }
 
-fn text(ty: SchemaType, one: &Incompatibility) -> String {
-    let difference = &one.difference;
-    match ty {
-        SchemaType::Avro => format!(
-            "{{errorType:'{}', description:'{}', additionalInfo:'{}'}}",
-            difference.kind, difference.message, difference.detail
-        ),
-        SchemaType::Json => {
-            format!(
-                "{{errorType:\"{}\", description:\"{}\"}}",
-                difference.kind, difference.message
-            )
-        }
-    }
-}
-
 fn with_context(
     mut texts: Vec<String>,
     number: u32,
@@ -116,7 +100,7 @@ fn with_context(
     texts.push(format!("{{oldSchema: '{}'}}", &other.content.text[..end]));
     texts.push(format!(
         "{{validateFields: 'false', compatibility: '{}'}}",
-        level_name(in_force.level)
+        in_force.level
     ));
     texts
 }
@@ -125,7 +109,7 @@ fn with_context(
 pub fn effective_config(state: &State, subject: &str) -> ConfigValue {
     let mut config = state.config(Some(subject)).cloned().unwrap_or_default();
     let in_force = InForce::of(state, subject);
-    config.compatibility_level = Some(level_name(in_force.level).to_owned());
+    config.compatibility_level = Some(in_force.level.to_string());
     if config.compatibility_policy.is_none() {
         config.compatibility_policy = state
             .config(None)

@@ -48,7 +48,7 @@ impl Content {
         if text.len() > MAX_SCHEMA {
             return Err(Refusal::too_large(MAX_SCHEMA));
         }
-        let name = type_name(ty);
+        let name = ty.as_str();
         let text = canonical::canonical(ty, text).map_err(|error| {
             Refusal::invalid_schema(format!("Invalid schema of type {name}, details: {error}"))
         })?;
@@ -137,14 +137,6 @@ fn uuid_text(bytes: &[u8; 16]) -> String {
         write!(text, "{byte:02x}").expect("writing to a string cannot fail");
     }
     text
-}
-
-/// The name of a type on the wire.
-pub fn type_name(ty: SchemaType) -> &'static str {
-    match ty {
-        SchemaType::Avro => "AVRO",
-        SchemaType::Json => "JSON",
-    }
 }
 
 fn served_type(name: Option<&str>) -> Result<SchemaType, Refusal> {

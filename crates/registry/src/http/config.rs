@@ -7,7 +7,7 @@ use crate::{
     refusal::Refusal,
     request::{Answer, Command},
     service::{Service, stray},
-    settings::{DEFAULT_LEVEL, Update, level_name},
+    settings::{DEFAULT_LEVEL, Update},
 };
 use axum::{
     Json,
@@ -32,7 +32,7 @@ pub(super) async fn global(Extract(service): Extract<Service>) -> Answered<Confi
         let mut config = state.config(None).map(shown).unwrap_or_default();
         config
             .compatibility_level
-            .get_or_insert_with(|| level_name(DEFAULT_LEVEL).to_owned());
+            .get_or_insert_with(|| DEFAULT_LEVEL.to_string());
         Ok(config)
     });
     Ok(Json(found.await?))
@@ -108,7 +108,7 @@ async fn delete(service: &Service, subject: Option<String>) -> Answered<ConfigVa
             let mut config = shown(&config);
             config
                 .compatibility_level
-                .get_or_insert_with(|| level_name(DEFAULT_LEVEL).to_owned());
+                .get_or_insert_with(|| DEFAULT_LEVEL.to_string());
             Ok(Json(config))
         }
         Answer::Registered { .. } | Answer::Deleted(_) | Answer::Configured(_) => Err(stray()),

@@ -2,6 +2,7 @@
 
 pub mod address;
 pub mod avro;
+pub mod compat;
 pub mod framing;
 pub mod json;
 mod pointer;

@@ -1,13 +1,31 @@
-//! The rule an event must meet, and the check.
+//! The rule an event must meet, and the check. Pure: no clock, no network, no randomness.
+//!
+//! ```text
+//!  ODCS, ODPS, Domain, Team ──document──▶ spec (schema, key, settings) ──rule──▶ PortRules::judge(event) ─▶ verdict
+//!                                            │                                     framing, avro, json
+//!                                            └──change (compat) ──▶ what a new version breaks, for whom
+//! ```
+//!
+//! Reading order: [`address`] (names), [`document`] (what authors write), [`spec`] with [`schema`], [`settings`] and
+//! [`version`] (what the machine takes from it), [`framing`], [`avro`], [`json`] (the validators), [`rule`] and
+//! [`verdict`] (the judge), [`compat`] and [`change`] (evolution), [`canonical`] (identity of schemas), [`row`]
+//! (events from CSV and JSON lines).
 
 pub mod address;
 pub mod avro;
+pub mod change;
 pub mod compat;
+pub mod document;
 pub mod framing;
 pub mod json;
 mod pointer;
+pub mod rule;
+pub mod schema;
 pub mod schema_error;
+pub mod settings;
+pub mod spec;
 pub mod verdict;
+pub mod version;
 
 #[cfg(test)]
 mod judges;

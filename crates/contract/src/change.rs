@@ -1,0 +1,166 @@
+//! What a new contract version changes, and who breaks.
+//!
+//! Within a major version a port promises FULL_TRANSITIVE compatibility (JSON under the LENIENT policy): old data
+//! meets the new contract, readers of the old contract read new events, and readers who replay read old ones.
+
+use crate::compat::{self, Policy, SchemaType};
+use crate::spec::{Encoding, Spec};
+use crate::version::Bump;
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// Who is hurt by a change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Who {
+    /// Events already in the topic do not meet the new contract.
+    OldData,
+    /// Readers built for the old contract cannot read new events.
+    OldReaders,
+    /// Readers built for the new contract cannot read old events when they replay.
+    ReplayingReaders,
+}
+
+impl fmt::Display for Who {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Who::OldData => "old data",
+            Who::OldReaders => "old readers",
+            Who::ReplayingReaders => "readers who replay",
+        })
+    }
+}
+
+/// One difference that breaks somebody.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Break {
+    /// What kind of difference; schema differences have Confluent's names.
+    pub kind: String,
+    /// Where in the schema.
+    pub path: String,
+    /// What is wrong.
+    pub message: String,
+    /// Who is hurt.
+    pub who: Vec<Who>,
+}
+
+impl fmt::Display for Break {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let who: Vec<String> = self.who.iter().map(Who::to_string).collect();
+        let path = if self.path.is_empty() { "(contract)" } else { &self.path };
+        write!(f, "{path}: {} ({}); breaks {}", self.message, self.kind, who.join(" and "))
+    }
+}
+
+/// The change between two versions.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChangeReport {
+    /// How far the version must move.
+    pub bump: Bump,
+    /// Every break; empty unless `bump` is major.
+    pub breaks: Vec<Break>,
+}
+
+/// Compare two versions of a contract.
+///
+/// # Errors
+/// A schema that does not parse, as text.
+pub fn classify(old: &Spec, new: &Spec) -> Result<ChangeReport, String> {
+    let mut breaks = settled_for_a_major(old, new);
+    if old.encoding == new.encoding {
+        breaks.extend(schema_breaks(old, new)?);
+    }
+    let bump = if !breaks.is_empty() {
+        Bump::Major
+    } else if old.schema != new.schema && structure_differs(old, new) {
+        Bump::Minor
+    } else {
+        Bump::Patch
+    };
+    Ok(ChangeReport { bump, breaks })
+}
+
+/// Documentation alone is a patch: compare the schemas without what no event can show.
+fn structure_differs(old: &Spec, new: &Spec) -> bool {
+    fn bare(text: &str) -> Option<serde_json::Value> {
+        let mut value: serde_json::Value = serde_json::from_str(text).ok()?;
+        strip(&mut value);
+        Some(value)
+    }
+    fn strip(value: &mut serde_json::Value) {
+        if let Some(array) = value.as_array_mut() {
+            array.iter_mut().for_each(strip);
+        }
+        let Some(object) = value.as_object_mut() else { return };
+        for name in ["doc", "description", "title"] {
+            // A field may be *called* description: then its schema is an object, not a text.
+            if object.get(name).is_some_and(serde_json::Value::is_string) {
+                object.remove(name);
+            }
+        }
+        object.values_mut().for_each(strip);
+    }
+    bare(&old.schema) != bare(&new.schema)
+}
+
+/// What is fixed with a major version, because the topic or every stored key depends on it.
+fn settled_for_a_major(old: &Spec, new: &Spec) -> Vec<Break> {
+    let everybody = [Who::OldData, Who::OldReaders, Who::ReplayingReaders];
+    let mut breaks = Vec::new();
+    let mut settled = |same: bool, kind: &str, path: &str, message: String| {
+        if !same {
+            let (kind, path) = (kind.to_owned(), path.to_owned());
+            breaks.push(Break { kind, path, message, who: everybody.to_vec() });
+        }
+    };
+    let message = format!(
+        "the encoding changes from {} to {}",
+        old.encoding.schema_type(),
+        new.encoding.schema_type()
+    );
+    settled(old.encoding == new.encoding, "ENCODING_CHANGED", "/servers", message);
+    let message = format!(
+        "the key changes from [{}] to [{}], so events of one key move to other partitions",
+        old.key.properties.join(", "),
+        new.key.properties.join(", ")
+    );
+    settled(old.key == new.key, "KEY_CHANGED", "/schema/0/properties", message);
+    let (before, after) = (&old.settings, &new.settings);
+    let message = format!(
+        "meshlog.partitions changes from {} to {}, so events of one key move to other partitions",
+        before.partitions, after.partitions
+    );
+    let same = before.partitions == after.partitions;
+    settled(same, "PARTITIONS_CHANGED", "/customProperties/meshlog.partitions", message);
+    let message = "meshlog.tombstones changes".to_owned();
+    let same = before.tombstones == after.tombstones;
+    settled(same, "TOMBSTONES_CHANGED", "/customProperties/meshlog.tombstones", message);
+    breaks
+}
+
+fn schema_breaks(old: &Spec, new: &Spec) -> Result<Vec<Break>, String> {
+    let schema_type = match new.encoding {
+        Encoding::Avro => SchemaType::Avro,
+        Encoding::Json => SchemaType::Json,
+    };
+    let compare = |reader: &Spec, writer: &Spec| {
+        compat::compare(schema_type, &reader.schema, &writer.schema, Policy::Lenient)
+            .map_err(|error| error.to_string())
+    };
+    let mut breaks: Vec<Break> = Vec::new();
+    let directions = [
+        (compare(new, old)?, vec![Who::OldData, Who::ReplayingReaders]),
+        (compare(old, new)?, vec![Who::OldReaders]),
+    ];
+    for (differences, who) in directions {
+        for difference in differences.into_iter().filter(|difference| !difference.compatible) {
+            breaks.push(Break {
+                kind: difference.kind.to_owned(),
+                path: difference.path,
+                message: difference.message,
+                who: who.clone(),
+            });
+        }
+    }
+    Ok(breaks)
+}

@@ -1,0 +1,340 @@
+//! The judge of one port: which contract version an event is under, and whether it meets it.
+//!
+//! A pure function of the port's activated versions and the event: the same record at the same governance position
+//! has the same verdict, for ever (decision 7).
+
+use crate::avro::AvroValidator;
+use crate::framing::{Framing, read_framing};
+use crate::json::JsonValidator;
+use crate::settings::{Settings, Treatment};
+use crate::spec::{Encoding, Key};
+use crate::verdict::{Code, Reason, Verdict};
+use crate::version::Version;
+use std::collections::BTreeMap;
+
+/// Kafka header in which Confluent's clients may carry the value's schema GUID.
+pub const VALUE_SCHEMA_ID_HEADER: &str = "__value_schema_id";
+
+/// An event as it lies in the inbox.
+#[derive(Debug, Clone, Copy)]
+pub struct Event<'a> {
+    /// Key bytes.
+    pub key: Option<&'a [u8]>,
+    /// Value bytes; `None` is a tombstone.
+    pub value: Option<&'a [u8]>,
+    /// Headers in order.
+    pub headers: &'a [(&'a str, Option<&'a [u8]>)],
+}
+
+/// The event names a schema that no fact known here binds to this port.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("schema {0} is not bound to this port by any fact known here")]
+pub struct UnknownSchema(pub String);
+
+/// A schema id and GUID, bound to a contract version by `contract.version.activated`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Binding {
+    /// Registry id.
+    pub id: u32,
+    /// MD5 of the schema's canonical text.
+    pub guid: [u8; 16],
+}
+
+/// One activated contract version, as the governance state has it.
+#[derive(Debug, Clone)]
+pub struct ActiveVersion<'a> {
+    /// Contract version.
+    pub version: Version,
+    /// Encoding of values.
+    pub encoding: Encoding,
+    /// Schema text.
+    pub schema: &'a str,
+    /// Key rule.
+    pub key: &'a Key,
+    /// Settings.
+    pub settings: &'a Settings,
+    /// The value schemas of this version.
+    pub bindings: &'a [Binding],
+}
+
+/// A version whose schema does not compile: it was approved by a newer build, or memory is damaged.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("contract version {version} does not compile: {message}")]
+pub struct CompileError {
+    /// The version.
+    pub version: Version,
+    /// Why.
+    pub message: String,
+}
+
+#[derive(Debug)]
+enum Validator {
+    Avro(AvroValidator),
+    Json(JsonValidator),
+}
+
+#[derive(Debug)]
+struct VersionRule {
+    version: Version,
+    validator: Validator,
+    key: Key,
+    settings: Settings,
+}
+
+/// The judge of a port.
+#[derive(Debug)]
+pub struct PortRules {
+    versions: Vec<VersionRule>,
+    by_id: BTreeMap<u32, usize>,
+    by_guid: BTreeMap<[u8; 16], usize>,
+    label: String,
+}
+
+impl PortRules {
+    /// Compile the judge; `versions` are in order of activation, the last one is active.
+    ///
+    /// # Errors
+    /// [`CompileError`] for a schema that this build cannot compile.
+    pub fn compile(contract_id: &str, versions: &[ActiveVersion<'_>]) -> Result<Option<Self>, CompileError> {
+        let Some(active) = versions.last() else { return Ok(None) };
+        let label = format!("{contract_id}@{}", active.version);
+        let mut rules = Self {
+            versions: Vec::new(),
+            by_id: BTreeMap::new(),
+            by_guid: BTreeMap::new(),
+            label,
+        };
+        for (index, version) in versions.iter().enumerate() {
+            for binding in version.bindings {
+                rules.by_id.insert(binding.id, index);
+                rules.by_guid.insert(binding.guid, index);
+            }
+            rules.versions.push(VersionRule::compile(version)?);
+        }
+        Ok(Some(rules))
+    }
+
+    /// The active version, as `id@version`.
+    pub fn contract(&self) -> &str {
+        &self.label
+    }
+
+    /// The active version.
+    pub fn active_version(&self) -> Version {
+        self.active().version
+    }
+
+    fn active(&self) -> &VersionRule {
+        self.versions.last().expect("compile() makes no judge without a version")
+    }
+
+    /// Judge an event.
+    ///
+    /// # Errors
+    /// [`UnknownSchema`]: the caller reads the governance log to its end and asks again, then [`Self::judge_known`].
+    pub fn judge(&self, event: &Event<'_>) -> Result<Verdict, UnknownSchema> {
+        let Some(value) = event.value else { return Ok(self.judge_tombstone(event)) };
+        if value.is_empty() {
+            let expected = "an event, or null for a tombstone";
+            return Ok(Verdict::refused(Reason::new(Code::Empty, "", expected, "an empty value")));
+        }
+        let header = event.headers.iter().rev().find(|(name, _)| *name == VALUE_SCHEMA_ID_HEADER);
+        let framing = match read_framing(value, header.and_then(|(_, value)| *value)) {
+            Ok(framing) => framing,
+            Err(reason) => return Ok(Verdict::refused(reason)),
+        };
+        let (rule, body) = match framing {
+            Framing::Prefix { id, body } => {
+                let index = self.by_id.get(&id).ok_or_else(|| UnknownSchema(format!("id {id}")))?;
+                (&self.versions[*index], body)
+            }
+            Framing::Header { guid, body } => {
+                let unknown = || UnknownSchema(format!("GUID {}", hex(&guid)));
+                (&self.versions[*self.by_guid.get(&guid).ok_or_else(unknown)?], body)
+            }
+            Framing::Plain(body) => (self.active(), body),
+        };
+        let framed = !matches!(framing, Framing::Plain(_));
+        Ok(rule.judge(event, body, framed))
+    }
+
+    /// Judge an event when the log has been read to its end: an unknown schema is then the event's fault.
+    pub fn judge_known(&self, event: &Event<'_>) -> Verdict {
+        self.judge(event).unwrap_or_else(|UnknownSchema(found)| {
+            let ids: Vec<String> = self.by_id.keys().map(u32::to_string).collect();
+            let expected = format!("a schema id of {}: {}", self.label, ids.join(", "));
+            Verdict::refused(Reason::new(Code::UnknownSchemaId, "", expected, &found))
+        })
+    }
+
+    fn judge_tombstone(&self, event: &Event<'_>) -> Verdict {
+        let rule = self.active();
+        match rule.settings.tombstones {
+            Treatment::Refuse => {
+                let expected = "a value (`meshlog.tombstones` is refuse)";
+                Verdict::refused(Reason::new(Code::Tombstone, "", expected, "a null value"))
+            }
+            Treatment::Pass => {
+                let mut reasons = Vec::new();
+                rule.check_key(event, &mut reasons);
+                if event.key.is_none() {
+                    reasons.push(Reason::new(Code::Key, "", "a tombstone with a key", "no key"));
+                }
+                Verdict::from_reasons(reasons)
+            }
+        }
+    }
+}
+
+impl VersionRule {
+    fn compile(version: &ActiveVersion<'_>) -> Result<Self, CompileError> {
+        let fail = |message: String| CompileError { version: version.version, message };
+        let validator = match version.encoding {
+            Encoding::Avro => {
+                Validator::Avro(AvroValidator::compile(version.schema).map_err(|e| fail(e.to_string()))?)
+            }
+            Encoding::Json => {
+                Validator::Json(JsonValidator::compile(version.schema).map_err(|e| fail(e.to_string()))?)
+            }
+        };
+        Ok(Self {
+            version: version.version,
+            validator,
+            key: version.key.clone(),
+            settings: version.settings.clone(),
+        })
+    }
+
+    fn judge(&self, event: &Event<'_>, body: &[u8], framed: bool) -> Verdict {
+        let checked = match &self.validator {
+            Validator::Avro(_) if !framed => {
+                let expected = "Avro with a schema id (first byte 0, or header __value_schema_id)";
+                let found = format!("first byte {}", body.first().copied().unwrap_or_default());
+                return Verdict::refused(Reason::new(Code::NotFramed, "", expected, &found));
+            }
+            Validator::Avro(validator) => validator.check(body),
+            Validator::Json(validator) => validator.check(body),
+        };
+        if checked.is_ok() && self.key.properties.is_empty() && self.settings.required_headers.is_empty() {
+            return Verdict::Accepted;
+        }
+        let mut reasons = checked.err().unwrap_or_default();
+        self.check_key(event, &mut reasons);
+        self.check_headers(event, &mut reasons);
+        Verdict::from_reasons(reasons)
+    }
+
+    /// The key's form; that its parts equal the value's is the producer's care (our own producers see to it).
+    fn check_key(&self, event: &Event<'_>, reasons: &mut Vec<Reason>) {
+        if self.key.properties.is_empty() {
+            return;
+        }
+        let names = self.key.properties.join(", ");
+        let expected = if self.key.text {
+            format!("a key: {names} as UTF-8")
+        } else {
+            format!("a key: JSON array of {names}")
+        };
+        let found = match event.key {
+            None => "no key".to_owned(),
+            Some(key) if self.key_is_well_formed(key) => return,
+            Some(key) => String::from_utf8_lossy(key).into_owned(),
+        };
+        reasons.push(Reason::new(Code::Key, "", expected, &found));
+    }
+
+    fn key_is_well_formed(&self, key: &[u8]) -> bool {
+        if self.key.text {
+            return !key.is_empty() && std::str::from_utf8(key).is_ok();
+        }
+        let parts: Result<Vec<serde::de::IgnoredAny>, _> = serde_json::from_slice(key);
+        parts.is_ok_and(|parts| parts.len() == self.key.properties.len())
+    }
+
+    fn check_headers(&self, event: &Event<'_>, reasons: &mut Vec<Reason>) {
+        for name in &self.settings.required_headers {
+            let present = event.headers.iter().any(|(key, value)| key == name && value.is_some());
+            if !present {
+                let expected = format!("header `{name}`");
+                reasons.push(Reason::new(Code::Header, "", expected, "no such header"));
+            }
+        }
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SCHEMA: &str = r#"{"type":"object","properties":{"id":{"type":"string"},"n":{"type":"integer"}},"required":["id","n"],"additionalProperties":false}"#;
+
+    fn rules(settings: Settings, key: Key) -> PortRules {
+        let version = ActiveVersion {
+            version: "1.0.0".parse().expect("version"),
+            encoding: Encoding::Json,
+            schema: SCHEMA,
+            key: &key,
+            settings: &settings,
+            bindings: &[Binding { id: 7, guid: [1; 16] }],
+        };
+        PortRules::compile("c", &[version]).expect("compiles").expect("has a version")
+    }
+
+    fn free_key() -> Key {
+        Key { properties: vec![], text: false }
+    }
+
+    fn event(value: Option<&[u8]>) -> Event<'_> {
+        Event { key: None, value, headers: &[] }
+    }
+
+    fn codes(verdict: &Verdict) -> Vec<Code> {
+        match verdict {
+            Verdict::Accepted => vec![],
+            Verdict::Quarantined(reasons) => reasons.iter().map(|reason| reason.code).collect(),
+        }
+    }
+
+    #[test]
+    fn json_events_may_be_plain_or_framed() {
+        let rules = rules(Settings::default(), free_key());
+        let plain = br#"{"id":"a","n":1}"#;
+        let framed = [&[0, 0, 0, 0, 7][..], plain].concat();
+        assert_eq!(rules.judge(&event(Some(plain))), Ok(Verdict::Accepted));
+        assert_eq!(rules.judge(&event(Some(&framed))), Ok(Verdict::Accepted));
+    }
+
+    #[test]
+    fn all_reasons_are_given() {
+        let rules = rules(Settings::default(), Key { properties: vec!["id".into()], text: true });
+        let verdict = rules.judge(&event(Some(br#"{"n":"x","z":1}"#))).expect("known");
+        let mut codes = codes(&verdict);
+        codes.sort();
+        assert_eq!(codes, [Code::Missing, Code::WrongType, Code::Undeclared, Code::Key]);
+    }
+
+    #[test]
+    fn an_unknown_schema_is_first_a_question_then_a_reason() {
+        let rules = rules(Settings::default(), free_key());
+        let value = [&[0, 0, 0, 0, 8][..], b"{}"].concat();
+        assert_eq!(rules.judge(&event(Some(&value))), Err(UnknownSchema("id 8".to_owned())));
+        assert_eq!(codes(&rules.judge_known(&event(Some(&value)))), [Code::UnknownSchemaId]);
+    }
+
+    #[test]
+    fn null_and_empty_are_not_the_same() {
+        let refuse = rules(Settings::default(), free_key());
+        assert_eq!(codes(&refuse.judge_known(&event(None))), [Code::Tombstone]);
+        assert_eq!(codes(&refuse.judge_known(&event(Some(b"")))), [Code::Empty]);
+        let pass = rules(
+            Settings { tombstones: Treatment::Pass, ..Settings::default() },
+            free_key(),
+        );
+        let with_key = Event { key: Some(b"k"), value: None, headers: &[] };
+        assert_eq!(pass.judge_known(&with_key), Verdict::Accepted);
+    }
+}

@@ -1,0 +1,345 @@
+//! A contract, checked: what a port enforces, derived from an ODCS document.
+//!
+//! The document stays the truth and is given back as given; this is what the machine takes from it. A spec can be
+//! derived again from the stored document at any time and comes out the same.
+
+use crate::document::odcs::{Odcs, Property, SchemaObject, SlaProperty};
+use crate::schema::{self, Additional};
+use crate::settings::{Mode, Settings, Treatment};
+use crate::version::Version;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::collections::BTreeMap;
+
+/// How a value is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Encoding {
+    /// Avro binary, framed with a schema id.
+    Avro,
+    /// JSON text, plain or framed.
+    Json,
+}
+
+impl Encoding {
+    /// The registry's name of the schema type.
+    pub fn schema_type(self) -> &'static str {
+        match self {
+            Encoding::Avro => "AVRO",
+            Encoding::Json => "JSON",
+        }
+    }
+}
+
+/// How an event's key is made of its value.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Key {
+    /// Properties of the key, in order; none = any key or none.
+    pub properties: Vec<String>,
+    /// Whether the key is one text, written as UTF-8; otherwise a compact JSON array.
+    pub text: bool,
+}
+
+/// A field, for people to read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Field {
+    /// Name with the names above it, as `customer.address.city`; `[]` marks an array's elements.
+    pub path: String,
+    /// Logical type.
+    pub kind: String,
+    /// Present and not null in every event.
+    pub required: bool,
+    /// Position in the key, from 1; 0 = not part of it.
+    pub key: u32,
+    /// What it means.
+    pub description: String,
+    /// Sensitivity.
+    pub classification: Option<String>,
+}
+
+/// What a contract version demands.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Spec {
+    /// Identifier.
+    pub id: String,
+    /// Version.
+    pub version: Version,
+    /// A readable name.
+    pub title: String,
+    /// What the contract is for.
+    pub purpose: String,
+    /// Encoding of values.
+    pub encoding: Encoding,
+    /// The schema that judges values, as text.
+    pub schema: String,
+    /// Name of the value's record or object.
+    pub record: String,
+    /// The fields, flattened.
+    pub fields: Vec<Field>,
+    /// The key.
+    pub key: Key,
+    /// Our settings.
+    pub settings: Settings,
+    /// Promises.
+    pub sla: Vec<SlaProperty>,
+    /// The topic the document names, if any.
+    pub physical_name: Option<String>,
+}
+
+/// Derive the spec of a contract that a port is to enforce.
+///
+/// `files` holds the schema files that the document names, by the path it uses.
+///
+/// # Errors
+/// Everything that is missing or wrong, each with what would be right.
+pub fn derive(odcs: &Odcs, files: &BTreeMap<String, String>) -> Result<Spec, Vec<String>> {
+    let mut errors = Vec::new();
+    let version = keep(odcs.version.parse::<Version>().map_err(|e| vec![e.to_string()]), &mut errors);
+    let settings = keep(Settings::read(&odcs.custom_properties), &mut errors);
+    let encoding = keep(encoding(odcs).map_err(|e| vec![e]), &mut errors);
+    let object = keep(single_object(odcs).map_err(|e| vec![e]), &mut errors);
+    if odcs.id.trim().is_empty() {
+        errors.push("`id` is empty".to_owned());
+    }
+    let (Some(version), Some(settings), Some(encoding), Some(object)) =
+        (version, settings, encoding, object)
+    else {
+        return Err(errors);
+    };
+    if settings.mode == Mode::Shadow {
+        errors.push("`meshlog.mode` shadow is not available yet; use enforce".to_owned());
+    }
+    let schema = keep(schema_text(odcs, object, encoding, &settings, files), &mut errors);
+    let fields = fields(object);
+    let key = keep(key(object).map_err(|e| vec![e]), &mut errors);
+    let (Some(schema), Some(key)) = (schema, key) else { return Err(errors) };
+    if !errors.is_empty() {
+        return Err(errors);
+    }
+    let description = odcs.description.clone().unwrap_or_default();
+    Ok(Spec {
+        id: odcs.id.clone(),
+        version,
+        title: odcs.name.clone().unwrap_or_else(|| odcs.id.clone()),
+        purpose: description.purpose.unwrap_or_default().trim().to_owned(),
+        encoding,
+        schema,
+        record: object.name.clone().unwrap_or_else(|| "event".to_owned()),
+        fields,
+        key,
+        settings,
+        sla: odcs.sla_properties.clone(),
+        physical_name: object.physical_name.clone(),
+    })
+}
+
+fn keep<T>(result: Result<T, Vec<String>>, errors: &mut Vec<String>) -> Option<T> {
+    match result {
+        Ok(value) => Some(value),
+        Err(more) => {
+            errors.extend(more);
+            None
+        }
+    }
+}
+
+fn encoding(odcs: &Odcs) -> Result<Encoding, String> {
+    let Some(server) = odcs.servers.iter().find(|server| server.kind == "kafka") else {
+        return Ok(Encoding::Avro);
+    };
+    match server.format.as_deref() {
+        None | Some("json") => Ok(Encoding::Json),
+        Some("avro") => Ok(Encoding::Avro),
+        Some("protobuf") => {
+            Err("the Kafka server's `format` is protobuf, which is not available yet; use avro or json"
+                .to_owned())
+        }
+        Some(other) => {
+            Err(format!("the Kafka server's `format` is `{other}`; expected json or avro"))
+        }
+    }
+}
+
+fn single_object(odcs: &Odcs) -> Result<&SchemaObject, String> {
+    match odcs.schema.as_slice() {
+        [object] => Ok(object),
+        objects => Err(format!(
+            "`schema` has {} objects; a contract that a port enforces has exactly one",
+            objects.len()
+        )),
+    }
+}
+
+fn schema_text(
+    odcs: &Odcs,
+    object: &SchemaObject,
+    encoding: Encoding,
+    settings: &Settings,
+    files: &BTreeMap<String, String>,
+) -> Result<String, Vec<String>> {
+    let text = match odcs.implementation() {
+        Some(path) => files.get(path).cloned().ok_or_else(|| {
+            vec![format!("the schema file `{path}` is not there; paths are relative to the document")]
+        })?,
+        None => derived_schema(odcs, object, encoding, settings)?,
+    };
+    let origin = odcs.implementation().unwrap_or("the schema derived from `properties`");
+    parse_check(encoding, &text).map_err(|error| vec![format!("{origin} does not parse: {error}")])?;
+    Ok(text)
+}
+
+fn derived_schema(
+    odcs: &Odcs,
+    object: &SchemaObject,
+    encoding: Encoding,
+    settings: &Settings,
+) -> Result<String, Vec<String>> {
+    if object.properties.is_empty() {
+        let name = object.name.as_deref().unwrap_or("(unnamed)");
+        return Err(vec![format!("schema object `{name}` has no `properties`")]);
+    }
+    match encoding {
+        Encoding::Avro => {
+            let namespace = odcs.domain.as_ref().zip(odcs.data_product.as_ref());
+            let namespace = namespace.map(|(domain, product)| format!("{domain}.{product}"));
+            schema::to_avro(object, namespace.as_deref())
+        }
+        Encoding::Json => {
+            let additional = match settings.additional_properties {
+                Treatment::Refuse => Additional::Refuse,
+                Treatment::Pass => Additional::Pass,
+            };
+            schema::to_json_schema(object, additional)
+        }
+    }
+}
+
+fn parse_check(encoding: Encoding, text: &str) -> Result<(), String> {
+    match encoding {
+        Encoding::Avro => match crate::avro::AvroValidator::compile(text) {
+            Ok(_) => Ok(()),
+            Err(error) => Err(error.to_string()),
+        },
+        Encoding::Json => match crate::json::JsonValidator::compile(text) {
+            Ok(_) => Ok(()),
+            Err(error) => Err(error.to_string()),
+        },
+    }
+}
+
+fn key(object: &SchemaObject) -> Result<Key, String> {
+    let mut parts: Vec<(i64, &Property)> = object
+        .properties
+        .iter()
+        .filter(|property| property.primary_key)
+        .map(|property| (property.primary_key_position.unwrap_or(i64::MAX), property))
+        .collect();
+    parts.sort_by_key(|(position, _)| *position);
+    for (_, property) in &parts {
+        if !property.required {
+            let name = property.name.as_deref().unwrap_or_default();
+            return Err(format!("`{name}` is part of the key and must be `required: true`"));
+        }
+    }
+    let is_text = |property: &Property| property.logical_type.as_deref() == Some("string");
+    let text = matches!(parts.as_slice(), [(_, only)] if is_text(only));
+    let properties = parts.iter().filter_map(|(_, property)| property.name.clone()).collect();
+    Ok(Key { properties, text })
+}
+
+fn fields(object: &SchemaObject) -> Vec<Field> {
+    let mut order: Vec<&Property> = object.properties.iter().filter(|p| p.primary_key).collect();
+    order.sort_by_key(|property| property.primary_key_position.unwrap_or(i64::MAX));
+    let positions: BTreeMap<&str, u32> =
+        order.iter().zip(1..).filter_map(|(p, at)| Some((p.name.as_deref()?, at))).collect();
+    let mut fields = Vec::new();
+    for property in &object.properties {
+        let key = property.name.as_deref().and_then(|name| positions.get(name)).copied();
+        flatten("", property, key.unwrap_or(0), &mut fields);
+    }
+    fields
+}
+
+fn flatten(above: &str, property: &Property, key: u32, fields: &mut Vec<Field>) {
+    let path = format!("{above}{}", property.name.as_deref().unwrap_or_default());
+    let kind = property.logical_type.clone().unwrap_or_default();
+    fields.push(Field {
+        path: path.clone(),
+        kind,
+        required: property.required,
+        key,
+        description: property.description.clone().unwrap_or_default().trim().to_owned(),
+        classification: property.classification.clone(),
+    });
+    for inner in &property.properties {
+        flatten(&format!("{path}."), inner, 0, fields);
+    }
+    if let Some(items) = &property.items {
+        for inner in &items.properties {
+            flatten(&format!("{path}[]."), inner, 0, fields);
+        }
+    }
+}
+
+impl Key {
+    /// The key's bytes for an event given as JSON; `None` where the contract asks for no key or a part is missing.
+    ///
+    /// One text is written as UTF-8, anything else as a compact JSON array.
+    pub fn bytes(&self, event: &Value) -> Option<Vec<u8>> {
+        let parts: Option<Vec<&Value>> =
+            self.properties.iter().map(|name| event.get(name).filter(|v| !v.is_null())).collect();
+        match (parts?.as_slice(), self.text) {
+            ([], _) => None,
+            ([Value::String(text)], true) => Some(text.clone().into_bytes()),
+            (parts, _) => serde_json::to_vec(parts).ok(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn odcs(text: &str) -> Odcs {
+        serde_saphyr::from_str(text).expect("parses")
+    }
+
+    const BASE: &str = "apiVersion: v3.1.0\nkind: DataContract\nid: c\nversion: 1.0.0\nstatus: active\n";
+
+    #[test]
+    fn a_small_contract_becomes_a_spec() {
+        let text = format!("{BASE}servers: [{{server: d, type: kafka}}]\nschema:\n- name: call\n  properties:\n  - {{name: id, logicalType: string, required: true, primaryKey: true}}\n  - {{name: ms, logicalType: integer}}\n");
+        let spec = derive(&odcs(&text), &BTreeMap::new()).expect("derives");
+        assert_eq!(spec.encoding, Encoding::Json);
+        assert_eq!(spec.key, Key { properties: vec!["id".to_owned()], text: true });
+        assert_eq!(spec.fields.len(), 2);
+        assert_eq!(spec.key.bytes(&json!({"id": "x"})), Some(b"x".to_vec()));
+    }
+
+    #[test]
+    fn all_mistakes_come_back_at_once() {
+        let text = format!("{BASE}servers: [{{server: d, type: kafka, format: xml}}]\nschema: []\ncustomProperties: [{{property: meshlog.partitions, value: none}}]\n").replace("1.0.0", "one");
+        let errors = derive(&odcs(&text), &BTreeMap::new()).expect_err("wrong");
+        assert_eq!(errors.len(), 4, "{errors:?}");
+    }
+
+    #[test]
+    fn a_schema_file_that_does_not_parse_is_named() {
+        let text = format!("{BASE}schema:\n- name: call\n  authoritativeDefinitions: [{{type: implementation, url: call.avsc}}]\n");
+        let missing = derive(&odcs(&text), &BTreeMap::new()).expect_err("missing");
+        assert!(missing[0].contains("call.avsc"), "{missing:?}");
+        let files = BTreeMap::from([("call.avsc".to_owned(), "{\"type\":\"recrod\"}".to_owned())]);
+        let broken = derive(&odcs(&text), &files).expect_err("broken");
+        assert!(broken[0].contains("call.avsc does not parse"), "{broken:?}");
+    }
+
+    #[test]
+    fn composite_keys_are_json_arrays_in_position_order() {
+        let text = format!("{BASE}schema:\n- name: call\n  properties:\n  - {{name: b, logicalType: integer, required: true, primaryKey: true, primaryKeyPosition: 2}}\n  - {{name: a, logicalType: string, required: true, primaryKey: true, primaryKeyPosition: 1}}\n");
+        let spec = derive(&odcs(&text), &BTreeMap::new()).expect("derives");
+        let key = spec.key.bytes(&json!({"b": 2, "a": "x"})).expect("has a key");
+        assert_eq!(String::from_utf8(key).expect("text"), "[\"x\",2]");
+        assert_eq!(spec.key.bytes(&json!({"b": 2})), None);
+    }
+}

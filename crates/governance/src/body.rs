@@ -1,0 +1,289 @@
+//! Bodies of facts: what each event type says, in the shape in which it is stored.
+//!
+//! On disk since v0.1: one Avro schema per type and version under `schemas/governance/`, embedded here. A change of
+//! shape is a new version of the type with a schema of its own, never an edit.
+//! Bodies carry the full state after the event, so that replay needs no other source.
+
+use contract::settings::{Mode, Settings, Treatment};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// `mesh.founded.v1`
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Founded {
+    /// Prefix of system topics, groups and transactional ids.
+    pub mesh_id: String,
+    /// Kafka cluster.
+    pub cluster_id: String,
+    /// Person ids.
+    pub administrators: Vec<String>,
+    /// Ed25519 public key, base64.
+    pub notary_key: String,
+}
+
+/// `mesh.team.registered.v1`, `mesh.team.updated.v1`
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Team {
+    /// Name.
+    pub name: String,
+    /// What the team does.
+    pub description: String,
+    /// Who is in it.
+    pub members: Vec<Member>,
+    /// The document as given, personal spans as commitments.
+    pub document: String,
+}
+
+/// A person in a team.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Member {
+    /// Opaque person id.
+    pub person: String,
+    /// Role.
+    pub role: Option<String>,
+    /// First day.
+    pub date_in: Option<String>,
+    /// Last day.
+    pub date_out: Option<String>,
+}
+
+/// `mesh.domain.registered.v1`, `mesh.domain.updated.v1`
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Domain {
+    /// Name.
+    pub name: String,
+    /// Owning team.
+    pub owner: String,
+    /// What the domain is about.
+    pub description: String,
+    /// Kafka principals that act for it.
+    pub principals: Vec<String>,
+    /// Words to find it by.
+    pub tags: Vec<String>,
+    /// The document as given.
+    pub document: String,
+}
+
+/// `mesh.product.approved.v1`, `mesh.product.metadata.changed.v1`
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Product {
+    /// `<domain>/<product>`.
+    pub key: String,
+    /// Owning domain.
+    pub domain: String,
+    /// Name.
+    pub name: String,
+    /// What it is for.
+    pub purpose: String,
+    /// What it is not for.
+    pub limitations: String,
+    /// How to use it.
+    pub usage: String,
+    /// Words to find it by.
+    pub tags: Vec<String>,
+    /// Contracts that it reads.
+    pub inputs: Vec<Input>,
+    /// The document as given, personal spans as commitments.
+    pub document: String,
+}
+
+/// A contract that a product reads.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Input {
+    /// Port name.
+    pub name: String,
+    /// Contract.
+    pub contract_id: String,
+    /// Version.
+    pub version: Option<String>,
+}
+
+/// `mesh.contract.version.approved.v1`
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ContractVersion {
+    /// Contract.
+    pub contract_id: String,
+    /// Semantic version.
+    pub version: String,
+    /// Domain that the contract names.
+    pub domain: Option<String>,
+    /// Readable name.
+    pub title: String,
+    /// What it is for.
+    pub purpose: String,
+    /// `avro` or `json`.
+    pub encoding: String,
+    /// Schema that judges values, as text.
+    pub schema: String,
+    /// Key rule.
+    pub key: Key,
+    /// Settings, defaults filled in.
+    pub settings: StoredSettings,
+    /// The version that this one follows within its major.
+    pub supersedes: Option<String>,
+    /// `none`, `patch`, `minor`, `major`, against `supersedes`.
+    pub bump: String,
+    /// Schema files that the document names.
+    pub files: BTreeMap<String, String>,
+    /// The document as given, personal spans as commitments.
+    pub document: String,
+}
+
+/// Key rule.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Key {
+    /// Properties in order.
+    pub properties: Vec<String>,
+    /// One text as UTF-8; else a JSON array.
+    pub text: bool,
+}
+
+/// [`Settings`] as stored.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StoredSettings {
+    /// Partitions.
+    pub partitions: i32,
+    /// ms.
+    pub retention_ms: i64,
+    /// ms.
+    pub inbox_retention_ms: i64,
+    /// ms.
+    pub quarantine_retention_ms: i64,
+    /// Inbox topic where not the default.
+    pub inbox: Option<String>,
+    /// `enforce` or `shadow`.
+    pub mode: String,
+    /// `refuse` or `pass`.
+    pub tombstones: String,
+    /// `refuse` or `pass`.
+    pub additional_properties: String,
+    /// Property with the event's time.
+    pub event_time: Option<String>,
+    /// Header names.
+    pub required_headers: Vec<String>,
+}
+
+/// `mesh.port.opened.v1`
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Port {
+    /// `<domain>.<product>.<port>.v<major>`, also the product topic.
+    pub address: String,
+    /// `<domain>/<product>`.
+    pub product: String,
+    /// Owning domain now.
+    pub owner: String,
+    /// Contract.
+    pub contract_id: String,
+    /// Major version.
+    pub major: i32,
+    /// Inbox topic.
+    pub inbox: String,
+    /// Quarantine topic.
+    pub quarantine: String,
+    /// Partitions of all three.
+    pub partitions: i32,
+    /// What it carries.
+    pub description: String,
+}
+
+/// `mesh.contract.version.activated.v1`
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Activated {
+    /// Port address.
+    pub port: String,
+    /// Contract.
+    pub contract_id: String,
+    /// Version in force from this fact on.
+    pub version: String,
+    /// Schema ids.
+    pub bindings: Vec<Binding>,
+}
+
+/// A schema id bound to a contract version.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Binding {
+    /// Registry subject.
+    pub subject: String,
+    /// Registry id.
+    pub schema_id: i32,
+    /// GUID, 32 hex digits.
+    pub guid: String,
+}
+
+/// `mesh.proposal.rejected.v1`
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rejected {
+    /// What was proposed.
+    pub command: String,
+    /// `Kind name` of each document.
+    pub documents: Vec<String>,
+    /// Every reason.
+    pub reasons: Vec<Refusal>,
+}
+
+/// One reason to refuse a proposal.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Refusal {
+    /// Stable code.
+    pub code: String,
+    /// `Kind name`, or empty.
+    pub document: String,
+    /// Where in it.
+    pub path: String,
+    /// What is wrong.
+    pub message: String,
+    /// What would be accepted.
+    pub way_out: String,
+}
+
+impl From<&Settings> for StoredSettings {
+    fn from(settings: &Settings) -> Self {
+        Self {
+            partitions: i32::try_from(settings.partitions).unwrap_or(i32::MAX),
+            retention_ms: stored_ms(settings.retention_ms),
+            inbox_retention_ms: stored_ms(settings.inbox_retention_ms),
+            quarantine_retention_ms: stored_ms(settings.quarantine_retention_ms),
+            inbox: settings.inbox.clone(),
+            mode: match settings.mode {
+                Mode::Enforce => "enforce".to_owned(),
+                Mode::Shadow => "shadow".to_owned(),
+            },
+            tombstones: treatment_text(settings.tombstones),
+            additional_properties: treatment_text(settings.additional_properties),
+            event_time: settings.event_time.clone(),
+            required_headers: settings.required_headers.clone(),
+        }
+    }
+}
+
+impl From<&StoredSettings> for Settings {
+    fn from(stored: &StoredSettings) -> Self {
+        Self {
+            partitions: u32::try_from(stored.partitions).unwrap_or(1),
+            retention_ms: u64::try_from(stored.retention_ms).unwrap_or(0),
+            inbox_retention_ms: u64::try_from(stored.inbox_retention_ms).unwrap_or(0),
+            quarantine_retention_ms: u64::try_from(stored.quarantine_retention_ms).unwrap_or(0),
+            inbox: stored.inbox.clone(),
+            mode: if stored.mode == "shadow" { Mode::Shadow } else { Mode::Enforce },
+            tombstones: treatment(&stored.tombstones),
+            additional_properties: treatment(&stored.additional_properties),
+            event_time: stored.event_time.clone(),
+            required_headers: stored.required_headers.clone(),
+        }
+    }
+}
+
+fn stored_ms(ms: u64) -> i64 {
+    i64::try_from(ms).unwrap_or(i64::MAX)
+}
+
+fn treatment_text(treatment: Treatment) -> String {
+    match treatment {
+        Treatment::Refuse => "refuse".to_owned(),
+        Treatment::Pass => "pass".to_owned(),
+    }
+}
+
+fn treatment(text: &str) -> Treatment {
+    if text == "pass" { Treatment::Pass } else { Treatment::Refuse }
+}

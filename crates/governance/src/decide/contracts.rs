@@ -1,0 +1,177 @@
+//! Deciding on contract documents: is it enforceable, does its version follow from the change.
+
+use super::Draft;
+use crate::body::{self, Refusal, StoredSettings};
+use crate::command::Submitted;
+use crate::event::Event;
+use crate::refusal::{Code, refuse};
+use contract::change::{ChangeReport, classify};
+use contract::document::odcs::Odcs;
+use contract::document::{self, Document};
+use contract::spec::{self, Encoding, Spec};
+use contract::version::{Bump, Version};
+
+pub(super) fn apply(draft: &mut Draft<'_>, odcs: &Odcs, submitted: &Submitted) {
+    let label = submitted.document.label();
+    let spec = match spec::derive(odcs, &submitted.files) {
+        Ok(spec) => spec,
+        Err(messages) => {
+            for message in messages {
+                draft.refuse(Code::InvalidContract, &label, "", message, "");
+            }
+            return;
+        }
+    };
+    if !belongs(draft, odcs, &label) {
+        return;
+    }
+    match judge(draft, &spec, submitted, &label) {
+        Ok(Some(event)) => draft.push(event),
+        Ok(None) => {}
+        Err(refusals) => draft.refusals.extend(refusals),
+    }
+}
+
+/// The domain a contract names must be registered, and the proposer's.
+fn belongs(draft: &mut Draft<'_>, odcs: &Odcs, label: &str) -> bool {
+    let Some(domain) = &odcs.domain else {
+        return match draft.stamp.domain.clone() {
+            None => true,
+            Some(own) => {
+                let way_out = format!("add `domain: {own}`");
+                draft.refuse(Code::OutsideDomain, label, "/domain", "`domain` is missing", way_out);
+                false
+            }
+        };
+    };
+    if !draft.mesh.domains.contains_key(domain) {
+        let message = format!("domain `{domain}` is not registered");
+        let way_out = super::unknown_way_out("domain", "Domain", draft.mesh.domains.keys());
+        draft.refuse(Code::UnknownDomain, label, "/domain", message, way_out);
+        return false;
+    }
+    draft.speaks_for(domain, label)
+}
+
+fn judge(
+    draft: &Draft<'_>,
+    spec: &Spec,
+    submitted: &Submitted,
+    label: &str,
+) -> Result<Option<Event>, Vec<Refusal>> {
+    let known = draft.mesh.contracts.get(&spec.id);
+    if let Some(same) = known.and_then(|contract| contract.versions.get(&spec.version)) {
+        if same.state.document == submitted.stored && same.state.files == submitted.files {
+            return Ok(None);
+        }
+        return Err(vec![version_taken(spec, &same.state, label)]);
+    }
+    let latest = known.and_then(|contract| contract.latest(spec.version.major));
+    let report = match latest {
+        None => None,
+        Some((version, approved)) => Some(follow(spec, *version, &approved.state, label)?),
+    };
+    let supersedes = latest.map(|(version, _)| version.to_string());
+    Ok(Some(approved(spec, submitted, supersedes, report.map(|report| report.bump))))
+}
+
+fn version_taken(spec: &Spec, stored: &body::ContractVersion, label: &str) -> Refusal {
+    let bump = stored_spec(stored).and_then(|old| classify(&old, spec).ok()).map(|r| r.bump);
+    let next = spec.version.bumped(bump.unwrap_or(Bump::Patch).max(Bump::Patch));
+    let message = format!("{}@{} is approved already, with other content", spec.id, spec.version);
+    let way_out = format!("versions never change: publish this as {next} or higher");
+    refuse(Code::VersionTaken, label, "/version", message, way_out)
+}
+
+/// Whether a version may follow the latest approved one of its major.
+fn follow(
+    spec: &Spec,
+    latest: Version,
+    stored: &body::ContractVersion,
+    label: &str,
+) -> Result<ChangeReport, Vec<Refusal>> {
+    let unreadable = |message: String| {
+        vec![refuse(Code::InvalidContract, label, "", message, "publish a new major version")]
+    };
+    let old = stored_spec(stored)
+        .ok_or_else(|| unreadable(format!("{}@{latest} cannot be read back", spec.id)))?;
+    let report = classify(&old, spec).map_err(unreadable)?;
+    if report.bump == Bump::Major {
+        return Err(incompatible(spec, latest, &report, label));
+    }
+    let least = latest.bumped(report.bump.max(Bump::Patch));
+    if spec.version < least {
+        let bump = match report.bump {
+            Bump::Minor => "events may now hold more (a minor change)",
+            Bump::None | Bump::Patch | Bump::Major => "the document changed (a patch)",
+        };
+        let message = format!("version {} is too low after {latest}: {bump}", spec.version);
+        let way_out = format!("publish it as {least} or higher");
+        return Err(vec![refuse(Code::VersionTooLow, label, "/version", message, way_out)]);
+    }
+    Ok(report)
+}
+
+fn incompatible(spec: &Spec, latest: Version, report: &ChangeReport, label: &str) -> Vec<Refusal> {
+    let next = latest.bumped(Bump::Major);
+    let way_out = format!(
+        "publish it as {next} on a new port v{} beside the old one, or keep what {latest} promised",
+        next.major
+    );
+    let refusals = report.breaks.iter().map(|broken| {
+        let who: Vec<String> = broken.who.iter().map(ToString::to_string).collect();
+        let message = format!(
+            "{} [{}] breaks {} of {}@{latest}",
+            broken.message,
+            broken.kind,
+            who.join(" and "),
+            spec.id
+        );
+        refuse(Code::Incompatible, label, &broken.path, message, &way_out)
+    });
+    refusals.collect()
+}
+
+/// The spec of a stored version, derived again from its document.
+fn stored_spec(stored: &body::ContractVersion) -> Option<Spec> {
+    let documents = document::parse("stored", &stored.document).ok()?;
+    match &documents.first()?.document {
+        Document::Contract(odcs) => spec::derive(odcs, &stored.files).ok(),
+        Document::Domain(_) | Document::Team(_) | Document::Product(_) => None,
+    }
+}
+
+fn approved(
+    spec: &Spec,
+    submitted: &Submitted,
+    supersedes: Option<String>,
+    bump: Option<Bump>,
+) -> Event {
+    let domain = match &submitted.document {
+        Document::Contract(odcs) => odcs.domain.clone(),
+        Document::Domain(_) | Document::Team(_) | Document::Product(_) => None,
+    };
+    Event::ContractVersionApproved(body::ContractVersion {
+        contract_id: spec.id.clone(),
+        version: spec.version.to_string(),
+        domain,
+        title: spec.title.clone(),
+        purpose: spec.purpose.clone(),
+        encoding: match spec.encoding {
+            Encoding::Avro => "avro".to_owned(),
+            Encoding::Json => "json".to_owned(),
+        },
+        schema: spec.schema.clone(),
+        key: body::Key { properties: spec.key.properties.clone(), text: spec.key.text },
+        settings: StoredSettings::from(&spec.settings),
+        supersedes,
+        bump: match bump {
+            None | Some(Bump::None) => "none".to_owned(),
+            Some(Bump::Patch) => "patch".to_owned(),
+            Some(Bump::Minor) => "minor".to_owned(),
+            Some(Bump::Major) => "major".to_owned(),
+        },
+        files: submitted.files.clone(),
+        document: submitted.stored.clone(),
+    })
+}

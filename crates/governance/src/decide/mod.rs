@@ -1,0 +1,220 @@
+//! Deciding: what a command leads to, given the state. Pure; every reason is given, not the first.
+//!
+//! A proposal is decided whole: one refused document refuses all, so that nothing is half done. Documents are taken in
+//! the order that their references need (teams, domains, contracts, products), each against the state after the ones
+//! before it.
+
+mod contracts;
+mod products;
+
+use crate::body::{self, Refusal};
+use crate::command::{Command, Stamp, Submitted};
+use crate::event::Event;
+use crate::fact::Fact;
+use crate::mesh::Mesh;
+use crate::refusal::{Code, refuse};
+use contract::address::check_name;
+use contract::document::{Document, own};
+use contract::version::Version;
+
+/// Every reason against a command.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rejection(pub Vec<Refusal>);
+
+/// Decide a command: the events it leads to, none when nothing changes.
+///
+/// # Errors
+/// [`Rejection`] with every reason; the caller makes a fact of it ([`rejected`]).
+pub fn decide(mesh: &Mesh, stamp: &Stamp, command: &Command) -> Result<Vec<Event>, Rejection> {
+    match command {
+        Command::Found(founded) => Ok(vec![Event::MeshFounded(founded.clone())]),
+        Command::Apply(submitted) => apply(mesh, stamp, submitted),
+        Command::Activate(activated) => activate(mesh, activated),
+        Command::Unreadable(reasons) => Err(Rejection(reasons.clone())),
+    }
+}
+
+/// The event that records a refusal.
+pub fn rejected(command: &Command, rejection: Rejection) -> Event {
+    Event::ProposalRejected(body::Rejected {
+        command: command.name().to_owned(),
+        documents: command.documents(),
+        reasons: rejection.0,
+    })
+}
+
+/// Work on a proposal: the state with the events so far, and the reasons against it.
+struct Draft<'a> {
+    mesh: Mesh,
+    stamp: &'a Stamp,
+    events: Vec<Event>,
+    refusals: Vec<Refusal>,
+}
+
+impl Draft<'_> {
+    /// Take an event into the draft. Its record's bytes are of no matter here: only the entities are looked at.
+    fn push(&mut self, event: Event) {
+        let fact = Fact {
+            seq: self.mesh.size,
+            prev_hash: [0; 32],
+            time_ms: self.stamp.time_ms,
+            actor: String::new(),
+            authenticated_by: String::new(),
+            proposal_id: self.stamp.proposal_id.clone(),
+            event: event.clone(),
+        };
+        self.mesh.apply(&fact, &[]);
+        self.events.push(event);
+    }
+
+    fn refuse(
+        &mut self,
+        code: Code,
+        document: &str,
+        path: &str,
+        message: impl Into<String>,
+        way_out: impl Into<String>,
+    ) {
+        self.refusals.push(refuse(code, document, path, message, way_out));
+    }
+
+    /// Whether the proposer may speak for a domain: the topic a proposal came by may bind it to one.
+    fn speaks_for(&mut self, domain: &str, label: &str) -> bool {
+        match &self.stamp.domain {
+            Some(own) if own != domain => {
+                let message = format!("a proposal of domain `{own}` cannot change domain `{domain}`");
+                let way_out = format!("send it on `{domain}.proposals`");
+                self.refuse(Code::OutsideDomain, label, "/domain", message, way_out);
+                false
+            }
+            _ => true,
+        }
+    }
+}
+
+fn apply(mesh: &Mesh, stamp: &Stamp, submitted: &[Submitted]) -> Result<Vec<Event>, Rejection> {
+    let mut draft =
+        Draft { mesh: mesh.clone(), stamp, events: Vec::new(), refusals: Vec::new() };
+    let mut ordered: Vec<&Submitted> = submitted.iter().collect();
+    ordered.sort_by_key(|submitted| order(&submitted.document));
+    for submitted in ordered {
+        match &submitted.document {
+            Document::Team(team) => self::team(&mut draft, team, submitted),
+            Document::Domain(domain) => self::domain(&mut draft, domain, submitted),
+            Document::Contract(odcs) => contracts::apply(&mut draft, odcs, submitted),
+            Document::Product(product) => products::apply(&mut draft, product, submitted),
+        }
+    }
+    if draft.refusals.is_empty() { Ok(draft.events) } else { Err(Rejection(draft.refusals)) }
+}
+
+/// References go backwards in this order; contracts of one id by version.
+fn order(document: &Document) -> (u8, Option<Version>) {
+    match document {
+        Document::Team(_) => (0, None),
+        Document::Domain(_) => (1, None),
+        Document::Contract(odcs) => (2, odcs.version.parse().ok()),
+        Document::Product(_) => (3, None),
+    }
+}
+
+fn team(draft: &mut Draft<'_>, team: &own::Team, submitted: &Submitted) {
+    let label = submitted.document.label();
+    if let Err(invalid) = check_name("team name", &team.name) {
+        draft.refuse(Code::InvalidName, &label, "/name", invalid.to_string(), "");
+        return;
+    }
+    let known = draft.mesh.teams.get(&team.name);
+    if known.is_some_and(|known| known.state.document == submitted.stored) {
+        return;
+    }
+    let members = team.members.iter().zip(&submitted.persons).map(|(member, person)| body::Member {
+        person: person.clone(),
+        role: member.role.clone(),
+        date_in: member.date_in.clone(),
+        date_out: member.date_out.clone(),
+    });
+    let body = body::Team {
+        name: team.name.clone(),
+        description: team.description.clone(),
+        members: members.collect(),
+        document: submitted.stored.clone(),
+    };
+    draft.push(match known {
+        None => Event::TeamRegistered(body),
+        Some(_) => Event::TeamUpdated(body),
+    });
+}
+
+fn domain(draft: &mut Draft<'_>, domain: &own::Domain, submitted: &Submitted) {
+    let label = submitted.document.label();
+    if let Err(invalid) = check_name("domain name", &domain.name) {
+        draft.refuse(Code::InvalidName, &label, "/name", invalid.to_string(), "");
+        return;
+    }
+    if domain.name == draft.mesh.id() {
+        let message = format!("`{}` is the mesh's own id", domain.name);
+        let way_out = "choose another name: the mesh's topics start with its id";
+        draft.refuse(Code::InvalidName, &label, "/name", message, way_out);
+        return;
+    }
+    if !draft.speaks_for(&domain.name, &label) {
+        return;
+    }
+    if !draft.mesh.teams.contains_key(&domain.owner) {
+        let message = format!("owner `{}` is no registered team", domain.owner);
+        let way_out = unknown_way_out("team", "Team", draft.mesh.teams.keys());
+        draft.refuse(Code::UnknownOwner, &label, "/owner", message, way_out);
+        return;
+    }
+    let known = draft.mesh.domains.get(&domain.name);
+    if known.is_some_and(|known| known.state.document == submitted.stored) {
+        return;
+    }
+    let body = body::Domain {
+        name: domain.name.clone(),
+        owner: domain.owner.clone(),
+        description: domain.description.clone(),
+        principals: domain.principals.clone(),
+        tags: domain.tags.clone(),
+        document: submitted.stored.clone(),
+    };
+    draft.push(match known {
+        None => Event::DomainRegistered(body),
+        Some(_) => Event::DomainUpdated(body),
+    });
+}
+
+/// What to do about a reference to something that is not registered.
+fn unknown_way_out<'a>(what: &str, kind: &str, known: impl Iterator<Item = &'a String>) -> String {
+    let names: Vec<&str> = known.map(String::as_str).take(8).collect();
+    if names.is_empty() {
+        format!("apply a document of kind {kind} first, or together with this one")
+    } else {
+        format!("registered {what}s: {}; or apply a document of kind {kind}", names.join(", "))
+    }
+}
+
+fn activate(mesh: &Mesh, activated: &body::Activated) -> Result<Vec<Event>, Rejection> {
+    let refused = |message: String| {
+        let way_out = "the provisioner asks again when the state has moved on";
+        Err(Rejection(vec![refuse(Code::Activation, "", "", message, way_out)]))
+    };
+    let Some(port) = mesh.ports.get(&activated.port) else {
+        return refused(format!("port {} is not open", activated.port));
+    };
+    let in_force = port.active().map(|active| active.version.to_string());
+    if in_force.as_ref() == Some(&activated.version) {
+        return Ok(Vec::new());
+    }
+    let due = mesh.due_activations().into_iter().any(|due| {
+        due.port.opened.state.address == activated.port
+            && due.version.to_string() == activated.version
+            && due.contract.contract_id == activated.contract_id
+    });
+    if !due {
+        let what = format!("{}@{}", activated.contract_id, activated.version);
+        return refused(format!("{what} is not due on port {}", activated.port));
+    }
+    Ok(vec![Event::ContractVersionActivated(activated.clone())])
+}

@@ -1,0 +1,153 @@
+//! Events of the governance log: every type, its stored name, its schema.
+
+use crate::body::{
+    Activated, ContractVersion, Domain, Founded, Port, Product, Rejected, Team,
+};
+use apache_avro::Schema;
+use apache_avro::reader::datum::GenericDatumReader;
+use apache_avro::writer::datum::GenericDatumWriter;
+use std::sync::LazyLock;
+
+/// A fact's body cannot be read: a newer build wrote it, or its bytes are damaged.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum BodyError {
+    /// The type or its version is not known to this build.
+    #[error("event type `{0}` is not known to this build")]
+    UnknownType(String),
+    /// The bytes do not decode under the type's schema.
+    #[error("the body of `{kind}` does not decode: {message}")]
+    Undecodable {
+        /// Event type.
+        kind: String,
+        /// What the decoder said.
+        message: String,
+    },
+}
+
+macro_rules! events {
+    ($($(#[$doc:meta])* $name:ident($body:ty) = $kind:literal,)*) => {
+        /// What happened, in the past tense.
+        #[derive(Debug, Clone, PartialEq, Eq)]
+        pub enum Event {
+            $($(#[$doc])* $name($body),)*
+        }
+
+        impl Event {
+            /// Every event type, as stored.
+            pub const KINDS: &'static [&'static str] = &[$($kind),*];
+
+            /// The type as stored: name and version.
+            pub fn kind(&self) -> &'static str {
+                match self { $(Event::$name(_) => $kind),* }
+            }
+
+            /// The body's bytes.
+            pub fn encode_body(&self) -> Vec<u8> {
+                match self {
+                    $(Event::$name(body) => {
+                        write(schema($kind).expect("every kind has a schema"), body)
+                    })*
+                }
+            }
+
+            /// Read a body back.
+            ///
+            /// # Errors
+            /// [`BodyError`]: the reader stops there and says so.
+            pub fn decode_body(kind: &str, bytes: &[u8]) -> Result<Self, BodyError> {
+                match kind {
+                    $($kind => Ok(Event::$name(read(kind, bytes)?)),)*
+                    other => Err(BodyError::UnknownType(other.to_owned())),
+                }
+            }
+        }
+
+        /// The Avro schema of a type's body, as in `schemas/governance/`.
+        pub fn schema_text(kind: &str) -> Option<&'static str> {
+            match kind {
+                $($kind => Some(include_str!(
+                    concat!("../../../schemas/governance/", $kind, ".avsc")
+                )),)*
+                _ => None,
+            }
+        }
+
+        fn schema(kind: &str) -> Option<&'static Schema> {
+            match kind {
+                $($kind => {
+                    static PARSED: LazyLock<Schema> = LazyLock::new(|| parsed($kind));
+                    Some(&PARSED)
+                })*
+                _ => None,
+            }
+        }
+    };
+}
+
+events! {
+    /// The mesh began.
+    MeshFounded(Founded) = "mesh.founded.v1",
+    /// A team is new.
+    TeamRegistered(Team) = "mesh.team.registered.v1",
+    /// A team changed.
+    TeamUpdated(Team) = "mesh.team.updated.v1",
+    /// A domain is new.
+    DomainRegistered(Domain) = "mesh.domain.registered.v1",
+    /// A domain changed.
+    DomainUpdated(Domain) = "mesh.domain.updated.v1",
+    /// A product is new.
+    ProductApproved(Product) = "mesh.product.approved.v1",
+    /// A product's description or inputs changed.
+    ProductMetadataChanged(Product) = "mesh.product.metadata.changed.v1",
+    /// A contract version may be provisioned.
+    ContractVersionApproved(ContractVersion) = "mesh.contract.version.approved.v1",
+    /// A port is new.
+    PortOpened(Port) = "mesh.port.opened.v1",
+    /// A contract version is in force on a port.
+    ContractVersionActivated(Activated) = "mesh.contract.version.activated.v1",
+    /// A proposal was refused.
+    ProposalRejected(Rejected) = "mesh.proposal.rejected.v1",
+}
+
+impl Event {
+    /// `<entity>/<id>` of what the event is about; the proposal's id stands in for a refusal's.
+    pub fn subject(&self, proposal_id: &str) -> String {
+        match self {
+            Event::MeshFounded(body) => format!("mesh/{}", body.mesh_id),
+            Event::TeamRegistered(body) | Event::TeamUpdated(body) => format!("team/{}", body.name),
+            Event::DomainRegistered(body) | Event::DomainUpdated(body) => {
+                format!("domain/{}", body.name)
+            }
+            Event::ProductApproved(body) | Event::ProductMetadataChanged(body) => {
+                format!("product/{}", body.key)
+            }
+            Event::ContractVersionApproved(body) => {
+                format!("contract/{}@{}", body.contract_id, body.version)
+            }
+            Event::PortOpened(body) => format!("port/{}", body.address),
+            Event::ContractVersionActivated(body) => format!("port/{}", body.port),
+            Event::ProposalRejected(_) => format!("proposal/{proposal_id}"),
+        }
+    }
+}
+
+fn parsed(kind: &str) -> Schema {
+    let text = schema_text(kind).expect("every kind has a schema");
+    Schema::parse_str(text).expect("embedded schemas parse: tested")
+}
+
+fn write<T: serde::Serialize>(schema: &Schema, body: &T) -> Vec<u8> {
+    let writer = GenericDatumWriter::builder(schema).build().expect("no references to resolve");
+    writer.write_ser_to_vec(body).expect("bodies fit their schemas: tested for every type")
+}
+
+fn read<T: serde::de::DeserializeOwned>(kind: &str, mut bytes: &[u8]) -> Result<T, BodyError> {
+    let schema = schema(kind).expect("every kind has a schema");
+    let undecodable =
+        |message: String| BodyError::Undecodable { kind: kind.to_owned(), message };
+    let reader = GenericDatumReader::builder(schema)
+        .build()
+        .map_err(|error| undecodable(error.to_string()))?;
+    let body = reader.read_deser(&mut bytes).map_err(|error| undecodable(error.to_string()))?;
+    if bytes.is_empty() { Ok(body) } else { Err(undecodable("bytes are left over".to_owned())) }
+}

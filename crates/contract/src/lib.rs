@@ -13,7 +13,8 @@
 
 pub mod address;
 pub mod avro;
-// pub mod change;
+pub mod change;
+pub mod compat;
 pub mod document;
 pub mod framing;
 pub mod json;

@@ -79,7 +79,7 @@ fn ten_thousand_queued_then_aborted_returns_and_all_are_read_again() {
     // Held partitions are left out, and what was committed comes back with its text.
     tx.hold(&[(mesh.inbox(), 0)]);
     let Polled::Positions(positions) = tx.poll(Duration::from_secs(1), &mut |_, _| ()) else {
-        panic!("positions follow a hold");
+        unreachable!("positions follow a hold");
     };
     assert_eq!(positions.len(), usize::try_from(PARTITIONS).expect("a few"));
     for at in positions {
@@ -104,7 +104,7 @@ fn a_producer_that_is_replaced_ends_what_the_old_one_had_open() {
     new.subscribe(&[mesh.inbox()]);
     let taken_over = (0..100).any(|_| {
         let polled = new.poll(Duration::from_millis(100), &mut |_, _| {
-            panic!("owns nothing yet")
+            unreachable!("owns nothing yet")
         });
         matches!(polled, Polled::Positions(_) | Polled::Idle)
     });

@@ -61,6 +61,7 @@ pub(crate) fn broker(dir: &Path) -> DevBroker {
 }
 
 /// The broker outlives us by design, and a test binary has no last moment of its own; so somebody watches.
+#[expect(clippy::zombie_processes, reason = "it waits for us, not we for it")]
 fn end_with_us(broker: u32, dir: &Path) {
     let us = std::process::id();
     let dir = dir.display();

@@ -19,7 +19,7 @@ pub enum StartError {
     Read(#[from] ReadError),
     /// The cluster cannot be administrated.
     #[error("cannot ask the cluster about positions")]
-    Admin(#[from] AdminError),
+    Admin(#[from] Box<AdminError>),
     /// The projector's first step panicked.
     #[error("the projector did not start")]
     Panicked(#[from] tokio::task::JoinError),

@@ -404,7 +404,7 @@ fn window(text: &str, hit: usize) -> (usize, usize) {
     } else {
         spaces()
             .filter(|at| *at < hit && hit - at > EXCERPT / 4)
-            .last()
+            .next_back()
             .map_or(0, |at| at + 1)
     };
     let end = spaces()

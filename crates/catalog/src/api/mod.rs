@@ -132,11 +132,16 @@ fn takes_as_of(path: &str) -> bool {
     }
 }
 
+/// Addresses that answer whether or not there is a view.
+fn is_about_the_process(path: &str) -> bool {
+    ["/metrics", "/healthz", "/readyz"].contains(&path)
+}
+
 /// Gives the request its view, and the answer its headers.
 async fn around(State(site): State<Site>, mut request: Request, next: Next) -> Response {
     let view = site.views().now();
     let path = request.uri().path().to_owned();
-    let machine = path.starts_with("/api/") || path == "/metrics" || path.ends_with("z");
+    let machine = path.starts_with("/api/") || is_about_the_process(&path);
     request.extensions_mut().insert(Arc::clone(&view));
     let mut response = match refuse(&view, &path, request.uri().query()) {
         Some(problem) => problem.into_response(),
@@ -150,7 +155,7 @@ async fn around(State(site): State<Site>, mut request: Request, next: Next) -> R
 
 /// What no handler has to look at: a view not read yet, and the past where there is none.
 fn refuse(view: &View, path: &str, query: Option<&str>) -> Option<Problem> {
-    let needs_view = !path.ends_with("z") && path != "/metrics" && !path.starts_with("/assets/");
+    let needs_view = !is_about_the_process(path) && !path.starts_with("/assets/");
     if needs_view && view.position().is_none() {
         let why = view
             .freshness

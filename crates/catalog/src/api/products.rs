@@ -15,28 +15,24 @@ pub(crate) async fn list(moment: Moment) -> Response {
     let products: Vec<Value> = mesh
         .products
         .values()
-        .map(|product| Value::Object(summary(mesh, product)))
+        .map(|product| summary(mesh, product))
         .collect();
     moment.answer(json!({ "position": moment.position(), "products": products }))
 }
 
-fn summary(mesh: &Mesh, product: &Entity<body::Product>) -> serde_json::Map<String, Value> {
+fn summary(mesh: &Mesh, product: &Entity<body::Product>) -> Value {
     let state = &product.state;
     let ports = model::ports_of(mesh, &state.key);
     let ports: Vec<&str> = ports
         .iter()
         .map(|info| info.body.address.as_str())
         .collect();
-    let value = json!({
+    json!({
         "product": state.key, "domain": state.domain, "name": state.name,
         "owner": model::team(mesh, &state.domain), "purpose": state.purpose, "tags": state.tags,
         "ports": ports, "created_seq": product.created_seq, "changed_seq": product.changed_seq,
         "changed_at": time_text(product.changed_ms),
-    });
-    match value {
-        Value::Object(members) => members,
-        _ => serde_json::Map::new(),
-    }
+    })
 }
 
 pub(crate) async fn one(
@@ -69,7 +65,7 @@ pub(crate) async fn one(
     let mut body = summary(mesh, product);
     let ports: Vec<Value> = ports.iter().map(|info| port_json(mesh, info)).collect();
     let document = moment.view.people.reveal(&state.document);
-    let more = [
+    for (name, value) in [
         ("limitations", json!(state.limitations)),
         ("usage", json!(state.usage)),
         ("inputs", json!(inputs)),
@@ -77,7 +73,8 @@ pub(crate) async fn one(
         ("ports", json!(ports)),
         ("document", json!(document)),
         ("position", json!(moment.position())),
-    ];
-    body.extend(more.map(|(name, value)| (name.to_owned(), value)));
-    Ok(moment.answer(Value::Object(body)))
+    ] {
+        body[name] = value;
+    }
+    Ok(moment.answer(body))
 }

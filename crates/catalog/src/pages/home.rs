@@ -88,12 +88,18 @@ fn numbers(mesh: &Mesh, stats: &Stats) -> Markup {
     let active = model::ports(mesh)
         .filter(|info| info.active().is_some())
         .count();
+    // What is not counted here is not passed over in silence.
+    let of = if mesh.ports.len() > COUNTED {
+        " (first 60 ports)"
+    } else {
+        ""
+    };
     html! {
         dl.numbers {
             div { dt { "Data products" } dd.num { (mesh.products.len()) } }
             div { dt { "Ports in force" } dd.num { (active) } }
-            div { dt { "Events accepted" } dd.num data-sum="accepted" { (sum(|port| port.accepted)) } }
-            div { dt { "Quarantined" } dd.num data-sum="quarantined" { (sum(|port| port.quarantined)) } }
+            div { dt { "Events accepted" (of) } dd.num data-sum="accepted" { (sum(|port| port.accepted)) } }
+            div { dt { "Quarantined" (of) } dd.num data-sum="quarantined" { (sum(|port| port.quarantined)) } }
         }
     }
 }

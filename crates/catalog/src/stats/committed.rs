@@ -18,6 +18,14 @@ use std::sync::{Mutex, PoisonError};
 /// Offsets that are looked at one by one: about 10 ms of reading.
 const COUNT_UP_TO: i64 = 5_000;
 
+/// The records between two offsets.
+#[derive(Debug, Clone, Copy)]
+struct Between {
+    from: i64,
+    end: i64,
+    records: u64,
+}
+
 /// Counters of the mesh's ports, from Kafka.
 pub struct KafkaStats {
     admin: Admin,
@@ -25,7 +33,7 @@ pub struct KafkaStats {
     group: String,
     parse: Option<ParseCounters>,
     /// Records counted between two offsets of a partition: markers at the end of a quiet inbox are looked at once.
-    counted: Mutex<BTreeMap<(String, i32), (i64, i64, u64)>>,
+    counted: Mutex<BTreeMap<(String, i32), Between>>,
 }
 
 impl std::fmt::Debug for KafkaStats {
@@ -41,7 +49,7 @@ impl KafkaStats {
     ///
     /// # Errors
     /// When no Kafka client can be made.
-    pub fn new(config: &CatalogConfig) -> Result<Self, AdminError> {
+    pub fn new(config: &CatalogConfig) -> Result<Self, Box<AdminError>> {
         Ok(Self {
             admin: Admin::new(&config.cluster)?,
             cluster: config.cluster.clone(),
@@ -101,10 +109,10 @@ impl KafkaStats {
         }
         let key = (inbox.to_owned(), end.partition);
         let lock = || self.counted.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((known_from, known_end, records)) = lock().get(&key)
-            && (*known_from, *known_end) == (from, end.end)
+        if let Some(known) = lock().get(&key)
+            && (known.from, known.end) == (from, end.end)
         {
-            return Ok(*records);
+            return Ok(known.records);
         }
         let cluster = self.cluster.clone();
         let spec = ScanSpec {
@@ -118,7 +126,8 @@ impl KafkaStats {
             .await
             .map_err(|error| unavailable(&error))?;
         let records = summary.map_err(|error| unavailable(&error))?.records;
-        lock().insert(key, (from, end.end, records));
+        let end = end.end;
+        lock().insert(key, Between { from, end, records });
         Ok(records)
     }
 }

@@ -139,10 +139,7 @@ impl View {
     pub(crate) async fn ready(&self) {
         let mut progress = self.inner.progress.subscribe();
         // the sender lives in `inner`, so the channel cannot close here
-        progress
-            .wait_for(|p| p.caught_up && p.trouble.is_none())
-            .await
-            .ok();
+        progress.wait_for(Progress::is_ready).await.ok();
     }
 
     /// Wait until everything that was committed before this call has been folded.

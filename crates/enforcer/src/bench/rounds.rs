@@ -88,23 +88,24 @@ impl Bench {
             .zip(&limits)
             .map(|(rate, limit)| rate / limit)
             .collect();
-        let row = |name, rate, ratio, against| Row {
+        let row = |name, rates: &mut [f64]| Row {
             name,
-            rate,
+            rate: median(rates),
             unit: "events/s",
             event_bytes: events.bytes(),
-            rounds: limits.len(),
-            ratio,
-            against,
+            rounds: rates.len(),
+            ratio: None,
+            against: None,
         };
+        let copied = row(limit, &mut limits);
+        let (ratio, against) = (Some(median(&mut ratios)), Some(limit));
         Ok(vec![
-            row(limit, median(&mut limits.clone()), None, None),
-            row(
-                name,
-                median(&mut rates),
-                Some(median(&mut ratios)),
-                Some(limit),
-            ),
+            copied,
+            Row {
+                ratio,
+                against,
+                ..row(name, &mut rates)
+            },
         ])
     }
 
@@ -313,6 +314,11 @@ impl<'a> Copy<'a> {
                 *slot = Some(record.offset + 1);
             }
         });
+        self.after(&polled);
+        self.done
+    }
+
+    fn after(&mut self, polled: &Polled) {
         let now = self.tx.now();
         match polled {
             Polled::Record => {
@@ -329,7 +335,6 @@ impl<'a> Copy<'a> {
         {
             self.commit();
         }
-        self.done
     }
 
     fn commit(&mut self) {

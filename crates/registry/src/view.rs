@@ -31,10 +31,22 @@ struct Progress {
     next: i64,
     /// The end has been reached once.
     caught_up: bool,
-    /// What keeps it from reading on, in words.
+    /// What keeps it from reading on, in words; it goes on by itself.
     trouble: Option<String>,
+    /// What ended it for good, in words: a topic that was truncated, or deleted and made again.
+    lost: Option<String>,
     /// Counts up with every event, so that waiters look again.
     events: u64,
+}
+
+impl Progress {
+    fn is_ready(&self) -> bool {
+        self.caught_up && self.trouble.is_none() && self.lost.is_none()
+    }
+
+    fn has_reached(&self, end: i64) -> bool {
+        self.lost.is_some() || (self.caught_up && self.next >= end)
+    }
 }
 
 /// A request of this instance whose reply is awaited.
@@ -92,7 +104,13 @@ impl View {
         let tasks = vec![
             tokio::spawn(follow_schemas(schemas, inner.clone())),
             tokio::spawn(follow_replies(replies, inner.clone())),
-            tokio::spawn(answer_ends(questions, admin, topics.schemas.clone(), nudge)),
+            tokio::spawn(answer_ends(
+                questions,
+                admin,
+                topics.schemas.clone(),
+                inner.clone(),
+                nudge,
+            )),
         ];
         Ok(Self {
             inner,
@@ -114,18 +132,14 @@ impl View {
 
     /// Whether the log has been read to its end once, and is not in trouble now.
     pub(crate) fn is_ready(&self) -> bool {
-        let progress = self.inner.progress.borrow();
-        progress.caught_up && progress.trouble.is_none()
+        self.inner.progress.borrow().is_ready()
     }
 
     /// Wait until the log has been read to its end once.
     pub(crate) async fn ready(&self) {
         let mut progress = self.inner.progress.subscribe();
         // the sender lives in `inner`, so the channel cannot close here
-        progress
-            .wait_for(|p| p.caught_up && p.trouble.is_none())
-            .await
-            .ok();
+        progress.wait_for(Progress::is_ready).await.ok();
     }
 
     /// Wait until everything that was committed before this call has been folded.
@@ -154,11 +168,11 @@ impl View {
             .map_err(|_closed| stopping())?
             .map_err(failed)?;
         let mut progress = self.inner.progress.subscribe();
-        progress
-            .wait_for(|p| p.caught_up && p.next >= end)
+        let reached = progress
+            .wait_for(|p| p.has_reached(end))
             .await
             .map_err(|_closed| stopping())?;
-        Ok(())
+        reached.lost.clone().map_or(Ok(()), |why| Err(failed(why)))
     }
 
     /// Await the reply to a request that is about to be appended.
@@ -221,6 +235,15 @@ impl Inner {
         });
     }
 
+    /// A reader has ended by itself, which its last trouble explains. Only a restart helps.
+    fn lose(&self) {
+        self.progress(|p| {
+            let why = p.trouble.clone().unwrap_or_else(|| "its reader has stopped".to_owned());
+            tracing::error!(%why, "the registry's log is lost: start it anew once its topics are whole");
+            p.lost.get_or_insert(why);
+        });
+    }
+
     fn take(&self, record: &Record) {
         writer::fold(
             &mut self.state.write().unwrap_or_else(PoisonError::into_inner),
@@ -278,10 +301,14 @@ async fn follow_replies(mut reader: LogReader, inner: Arc<Inner>) {
                 }
                 inner.progress(|_| {});
             }
-            LogEvent::EndReached { .. } => {}
-            LogEvent::Trouble(what) => tracing::warn!(%what, "cannot read registry replies"),
+            LogEvent::EndReached { .. } => inner.progress(|p| p.trouble = None),
+            LogEvent::Trouble(what) => {
+                tracing::warn!(%what, "cannot read registry replies");
+                inner.progress(|p| p.trouble = Some(what));
+            }
         }
     }
+    inner.lose();
 }
 
 /// Answers questions for the end of the log, all that wait with one question to the broker.
@@ -289,6 +316,7 @@ async fn answer_ends(
     mut questions: mpsc::Receiver<oneshot::Sender<EndAnswer>>,
     admin: Arc<Admin>,
     topic: String,
+    inner: Arc<Inner>,
     nudge: kafka::EndRequester,
 ) {
     while let Some(first) = questions.recv().await {
@@ -300,7 +328,12 @@ async fn answer_ends(
             .await
             .map_err(|error| error.to_string());
         // markers at the end of the log are no records: only the reader can say that it has passed them
-        nudge.request_end();
+        if end
+            .as_ref()
+            .is_ok_and(|end| inner.progress.borrow().next < *end)
+        {
+            nudge.request_end();
+        }
         for one in waiting {
             // whoever asked may have gone
             one.send(end.clone()).ok();

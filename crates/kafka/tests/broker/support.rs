@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use kafka::dev::{DevBroker, DevBrokerConfig, JarSource};
 use kafka::{Admin, Cluster, LogEvent, LogReader, Outgoing, TopicSpec};
@@ -46,6 +46,10 @@ pub(crate) fn cluster() -> Cluster {
     broker.cluster()
 }
 
+#[expect(
+    clippy::zombie_processes,
+    reason = "it waits for us to end, not we for it"
+)]
 /// The broker outlives us by design, and a test binary has no last moment of its own; so somebody watches.
 fn end_with_us(broker: u32, dir: String) {
     let us = std::process::id();
@@ -158,5 +162,17 @@ pub(crate) async fn until_end(reader: &mut LogReader) -> (Vec<String>, i64) {
             LogEvent::EndReached { next } => return (values, next),
             LogEvent::Trouble(what) => eprintln!("trouble: {what}"),
         }
+    }
+}
+
+/// Waits until `check` gives something.
+pub(crate) fn eventually<T>(what: &str, mut check: impl FnMut() -> Option<T>) -> T {
+    let deadline = Instant::now() + LIMIT;
+    loop {
+        if let Some(found) = check() {
+            return found;
+        }
+        assert!(Instant::now() < deadline, "never came true: {what}");
+        std::thread::sleep(Duration::from_millis(20));
     }
 }

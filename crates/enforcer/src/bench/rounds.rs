@@ -216,9 +216,10 @@ impl Bench {
     }
 }
 
-/// Time from the first record's commit on, so that joining the group does not count.
+/// Time from the first commit on, so that joining the group does not count (unless there is one commit only).
 struct Clock {
     row: &'static str,
+    made: Instant,
     total: u64,
     first: Option<(Instant, u64)>,
     last: (Instant, u64),
@@ -228,6 +229,7 @@ impl Clock {
     fn new(row: &'static str, total: usize) -> Self {
         Self {
             row,
+            made: Instant::now(),
             total: total as u64,
             first: None,
             last: (Instant::now(), 0),
@@ -254,9 +256,8 @@ impl Clock {
         reason = "counts of a benchmark are far below 2^52"
     )]
     fn rate(&self) -> f64 {
-        let Some((start, before)) = self.first else {
-            return 0.0;
-        };
+        let several = self.first.filter(|first| *first != self.last);
+        let (start, before) = several.unwrap_or((self.made, 0));
         let seconds = self.last.0.duration_since(start).as_secs_f64().max(1e-9);
         (self.last.1 - before) as f64 / seconds
     }

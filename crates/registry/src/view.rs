@@ -14,7 +14,7 @@ use kafka::{Admin, Cluster, LogEvent, LogReader, Record};
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, PoisonError, RwLock},
-    time::Duration,
+    time::{Duration, Instant},
 };
 use tokio::{
     sync::{mpsc, oneshot, watch},
@@ -23,6 +23,13 @@ use tokio::{
 
 /// How long a read may wait for the view to reach the end of the log.
 const FRESH_WITHIN: Duration = Duration::from_secs(10);
+
+/// How long a partition may take to find its leader, after it was made or its broker went away. Less than
+/// [`FRESH_WITHIN`], so that those who wait hear the reason.
+const END_WITHIN: Duration = Duration::from_secs(5);
+
+/// Between two questions for the end of a log that could not be answered.
+const ASK_AGAIN: Duration = Duration::from_millis(100);
 
 /// How far the view has come.
 #[derive(Debug, Clone, Default)]
@@ -341,7 +348,14 @@ async fn answer_ends(
     }
 }
 
+/// The end of a topic's log. A broker that has just been given the partition is asked again.
 async fn end_of(admin: &Admin, topic: &str) -> Result<i64, kafka::AdminError> {
-    let ends = admin.end_offsets(topic).await?;
-    Ok(ends.first().map_or(0, |partition| partition.end))
+    let deadline = Instant::now() + END_WITHIN;
+    loop {
+        match admin.end_offsets(topic).await {
+            Ok(ends) => return Ok(ends.first().map_or(0, |partition| partition.end)),
+            Err(_passing) if Instant::now() < deadline => tokio::time::sleep(ASK_AGAIN).await,
+            Err(error) => return Err(error),
+        }
+    }
 }

@@ -13,6 +13,7 @@
 
 pub mod address;
 pub mod avro;
+pub mod canonical;
 pub mod change;
 pub mod compat;
 pub mod document;

@@ -17,9 +17,10 @@ mod products;
 mod proposals;
 mod search;
 
-pub(crate) use events::fact_json;
-pub(crate) use moment::{Moment, time_text};
-pub(crate) use problem::{Problem, no_contract, no_port, no_product, no_version};
+pub(crate) use contracts::find as find_version;
+pub(crate) use moment::time_text;
+pub(crate) use ports::port_stats;
+pub(crate) use problem::{Problem, no_port, no_product, no_version};
 
 use crate::config::{Hooks, Shown};
 use crate::handle::Views;

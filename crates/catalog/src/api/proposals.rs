@@ -6,8 +6,6 @@
 use super::moment::{Moment, time_text};
 use axum::extract::Path;
 use axum::response::Response;
-use governance::body::Refusal;
-use governance::event::Event;
 use serde_json::json;
 
 pub(crate) async fn one(moment: Moment, Path(id): Path<String>) -> Response {
@@ -19,31 +17,13 @@ pub(crate) async fn one(moment: Moment, Path(id): Path<String>) -> Response {
         }));
     };
     let pending = mesh.pending(proposal);
-    let status = match (proposal.rejected, pending.is_empty()) {
+    let status = match (proposal.is_rejected(), pending.is_empty()) {
         (true, _) => "rejected",
         (false, true) => "accepted",
         (false, false) => "pending",
     };
-    let reasons: Vec<Refusal> = proposal
-        .seqs
-        .iter()
-        .filter_map(|seq| match moment.view.history.get(*seq)?.fact().event {
-            Event::ProposalRejected(rejected) => Some(rejected.reasons),
-            Event::MeshFounded(_)
-            | Event::TeamRegistered(_)
-            | Event::TeamUpdated(_)
-            | Event::DomainRegistered(_)
-            | Event::DomainUpdated(_)
-            | Event::ProductApproved(_)
-            | Event::ProductMetadataChanged(_)
-            | Event::ContractVersionApproved(_)
-            | Event::PortOpened(_)
-            | Event::ContractVersionActivated(_) => None,
-        })
-        .flatten()
-        .collect();
     moment.answer(json!({
-        "proposal_id": id, "status": status, "seqs": proposal.seqs, "reasons": reasons,
+        "proposal_id": id, "status": status, "seqs": proposal.seqs, "reasons": proposal.refusals,
         "pending_ports": pending, "time": time_text(proposal.time_ms), "position": position,
     }))
 }

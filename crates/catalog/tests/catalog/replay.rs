@@ -1,9 +1,7 @@
 //! A view rebuilt from zero is the live one; a record that does not fold changes nothing.
 
-mod fixture;
-
 use catalog::View;
-use fixture::Fixture;
+use crate::fixture::Fixture;
 
 #[test]
 fn rebuilt_from_zero_equals_live() {

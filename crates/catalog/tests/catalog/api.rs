@@ -1,12 +1,10 @@
 //! The API over the example mesh: what each address says, of the present and of the past.
 
-mod fixture;
-
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::{Request, Response, StatusCode};
 use catalog::{Freshness, Site, View};
-use fixture::Fixture;
+use crate::fixture::Fixture;
 use futures_util::StreamExt;
 use serde_json::Value;
 use std::sync::Arc;

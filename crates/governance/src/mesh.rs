@@ -103,13 +103,20 @@ impl Port {
     }
 }
 
+impl Proposal {
+    /// Whether it was refused.
+    pub fn is_rejected(&self) -> bool {
+        !self.refusals.is_empty()
+    }
+}
+
 /// What a proposal led to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Proposal {
     /// Its facts.
     pub seqs: Vec<u64>,
-    /// Whether the fact is a refusal.
-    pub rejected: bool,
+    /// The reasons, where the fact is a refusal.
+    pub refusals: Vec<body::Refusal>,
     /// Time of the facts, UTC ms.
     pub time_ms: i64,
 }
@@ -179,11 +186,13 @@ impl Mesh {
         }
         let proposal = self.proposals.entry(fact.proposal_id.clone()).or_insert_with(|| Proposal {
             seqs: Vec::new(),
-            rejected: false,
+            refusals: Vec::new(),
             time_ms: fact.time_ms,
         });
         proposal.seqs.push(fact.seq);
-        proposal.rejected = matches!(fact.event, Event::ProposalRejected(_));
+        if let Event::ProposalRejected(body) = &fact.event {
+            proposal.refusals.clone_from(&body.reasons);
+        }
     }
 
     /// The mesh's id; empty before the first fact.

@@ -1,1 +1,36 @@
-//! placeholder
+//! The schema registry: Confluent's HTTP API for Avro and JSON schemas, over a log in Kafka that Confluent's tools read.
+//!
+//! ```text
+//! client ──HTTP──▶ http ──▶ service ──requests──▶ <mesh>.registry.requests
+//!                   ▲          ▲                        │ writer: decide(state, request)
+//!                   │          └──replies── .replies ◀──┤  (one transaction)
+//!                   └── view: fold of ◀── _schemas ◀────┘
+//! ```
+//!
+//! Any instance answers and takes writes; one of them, by group and fence, is the writer. Ids are a function of the log.
+//!
+//! Read in this order: [`record`] (what is on disk), [`content`] (what an id stands for), [`state`] (the fold),
+//! [`settings`] and [`ownership`] (what is set for a subject, and whose it is), [`compatibility`], [`decide`] (the
+//! rules), [`request`] (what travels to the writer and back), then the moving parts: `writer`, `view`, `service`,
+//! `http`, and `start`, which puts them together.
+
+pub mod compatibility;
+pub mod content;
+pub mod decide;
+mod http;
+pub mod ownership;
+pub mod record;
+pub mod refusal;
+pub mod request;
+mod service;
+pub mod settings;
+mod start;
+pub mod state;
+mod topics;
+mod view;
+mod writer;
+
+pub use refusal::Refusal;
+pub use service::Registered;
+pub use start::{OwnedSubjects, RegistryConfig, RegistryHandle, StartError, start};
+pub use topics::{Topics, topics};

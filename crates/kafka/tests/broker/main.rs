@@ -7,3 +7,4 @@ mod dev;
 mod logs;
 mod support;
 mod topics;
+mod writer;

@@ -1,0 +1,239 @@
+//! The desk: one record judged and sent on, within the open transaction.
+
+use crate::{
+    envelope::{self, Refusal, SOURCE, Source, WOULD_REFUSE, size_bound},
+    force::{Mode, PortEntry, Snapshot},
+    lanes::{Disposed, Lanes},
+};
+use contract::{
+    rule::{Event, UnknownSchema},
+    verdict::{Code, Reason, Verdict},
+};
+use kafka::tx::{Broken, HeaderRef, Inbound, Outbox};
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+    time::Duration,
+};
+use tokio::sync::watch;
+
+/// What became of one record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Step {
+    /// It is in the open transaction.
+    Judged,
+    /// The transaction cannot go on; it will be undone.
+    Broken,
+    /// It cannot be judged now; nothing was done with it.
+    Stop(Stop),
+}
+
+/// A record that cannot be judged now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Stop {
+    pub(super) topic: String,
+    pub(super) partition: i32,
+    pub(super) why: Why,
+}
+
+/// Why not.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Why {
+    /// No contract in force names this inbox.
+    NoContract,
+    /// It names a schema that the snapshot does not know; the log's end might.
+    UnknownSchema(UnknownSchema),
+    /// A record of a partition that is not owned: the port broke its promise.
+    NotOwned,
+}
+
+/// The open transaction.
+#[derive(Debug)]
+pub(super) struct Txn {
+    pub(super) snapshot: Arc<Snapshot>,
+    pub(super) started: Duration,
+    pub(super) bytes: usize,
+    /// The port of the last record: records come in runs of one topic.
+    last: Option<Arc<PortEntry>>,
+}
+
+impl Txn {
+    fn begin(view: &watch::Receiver<Arc<Snapshot>>, now: Duration) -> Self {
+        Self {
+            snapshot: Arc::clone(&view.borrow()),
+            started: now,
+            bytes: 0,
+            last: None,
+        }
+    }
+
+    fn port_of(&mut self, topic: &str) -> Option<&Arc<PortEntry>> {
+        if self.last.as_ref().is_none_or(|port| port.inbox != topic) {
+            self.last = self.snapshot.ports.get(topic).cloned();
+        }
+        self.last.as_ref()
+    }
+}
+
+/// What is needed to judge records, and what judging them changes.
+#[derive(Debug)]
+pub(super) struct Desk {
+    pub(super) view: watch::Receiver<Arc<Snapshot>>,
+    pub(super) lanes: Lanes,
+    pub(super) txn: Option<Txn>,
+    source: String,
+}
+
+impl Desk {
+    pub(super) fn new(view: watch::Receiver<Arc<Snapshot>>) -> Self {
+        Self {
+            view,
+            lanes: Lanes::default(),
+            txn: None,
+            source: String::new(),
+        }
+    }
+
+    /// Judge one record and send it where it belongs.
+    pub(super) fn record(
+        &mut self,
+        now: Duration,
+        record: &Inbound<'_>,
+        outbox: &mut dyn Outbox,
+    ) -> Step {
+        let Self {
+            view,
+            lanes,
+            txn,
+            source,
+        } = self;
+        let stop = |why| {
+            let topic = record.topic.to_owned();
+            Step::Stop(Stop {
+                topic,
+                partition: record.partition,
+                why,
+            })
+        };
+        let txn = txn.get_or_insert_with(|| Txn::begin(view, now));
+        let seq = txn.snapshot.seq;
+        let Some(port) = txn.port_of(record.topic) else {
+            return stop(Why::NoContract);
+        };
+        let Some(lane) = lanes.find(record.topic, record.partition) else {
+            return stop(Why::NotOwned);
+        };
+        let verdict = match judge(port, record, lane.horizon) {
+            Ok(verdict) => verdict,
+            Err(unknown) => return stop(Why::UnknownSchema(unknown)),
+        };
+        Source {
+            partition: record.partition,
+            offset: record.offset,
+            seq,
+        }
+        .write(source);
+        match dispose(port, record, verdict, source, outbox) {
+            Ok((disposed, bytes)) => {
+                lane.count(record.offset, record.timestamp_ms, disposed);
+                txn.bytes += bytes;
+                Step::Judged
+            }
+            Err(Broken(_)) => Step::Broken,
+        }
+    }
+}
+
+/// The verdict, always one unless the record names a schema that only a newer position can know. Below `horizon` the
+/// record was in the inbox before the log was last read to its end, so what is unknown now is unknown for good.
+fn judge(port: &PortEntry, record: &Inbound<'_>, horizon: i64) -> Result<Verdict, UnknownSchema> {
+    if record.unreadable_headers > 0 {
+        let found = format!("{} that are not", record.unreadable_headers);
+        let reason = Reason::new(Code::Header, "", "header names in UTF-8", &found);
+        return Ok(Verdict::refused(reason));
+    }
+    let event = Event {
+        key: record.key,
+        value: record.value,
+        headers: record.headers,
+    };
+    let judged = catch_unwind(AssertUnwindSafe(|| {
+        if record.offset < horizon {
+            Ok(port.rules.judge_known(&event))
+        } else {
+            port.rules.judge(&event)
+        }
+    }));
+    judged.unwrap_or_else(|_| {
+        let at = format!(
+            "{}/{} offset {}",
+            record.topic, record.partition, record.offset
+        );
+        tracing::error!(
+            at,
+            contract = port.rules.contract(),
+            "the validator panicked"
+        );
+        let reason = Reason::new(Code::Internal, "", "a verdict", "the validator panicked");
+        Ok(Verdict::refused(reason))
+    })
+}
+
+/// Send the record where its verdict says, with how it was disposed of and its size.
+fn dispose(
+    port: &PortEntry,
+    record: &Inbound<'_>,
+    verdict: Verdict,
+    source: &str,
+    outbox: &mut dyn Outbox,
+) -> Result<(Disposed, usize), Broken> {
+    match (verdict, port.mode) {
+        (Verdict::Accepted, Mode::Enforce | Mode::Shadow) => {
+            let added = [(SOURCE, Some(source.as_bytes()))];
+            accept(port, record, &added, source, outbox, Disposed::Accepted)
+        }
+        (Verdict::Quarantined(reasons), Mode::Shadow) => {
+            let codes = envelope::codes(&reasons);
+            let added = [
+                (SOURCE, Some(source.as_bytes())),
+                (WOULD_REFUSE, Some(codes.as_bytes())),
+            ];
+            accept(port, record, &added, source, outbox, Disposed::Shadowed)
+        }
+        (Verdict::Quarantined(reasons), Mode::Enforce) => {
+            refuse(port, record, &reasons, source, outbox)
+        }
+    }
+}
+
+fn accept(
+    port: &PortEntry,
+    record: &Inbound<'_>,
+    added: &[HeaderRef<'_>],
+    source: &str,
+    outbox: &mut dyn Outbox,
+    disposed: Disposed,
+) -> Result<(Disposed, usize), Broken> {
+    let outbound = envelope::product(port, record, added);
+    let size = size_bound(&outbound);
+    if size > port.max_message_bytes {
+        let limit = format!("at most {} bytes with {SOURCE}", port.max_message_bytes);
+        let reason = Reason::new(Code::TooLarge, "", limit, &format!("up to {size} bytes"));
+        return refuse(port, record, &[reason], source, outbox);
+    }
+    outbox.send(&outbound)?;
+    Ok((disposed, size))
+}
+
+fn refuse(
+    port: &PortEntry,
+    record: &Inbound<'_>,
+    reasons: &[Reason],
+    source: &str,
+    outbox: &mut dyn Outbox,
+) -> Result<(Disposed, usize), Broken> {
+    Refusal::new(&port.inbox, reasons).with_record(port, record, source, |outbound| {
+        outbox.send(outbound)?;
+        Ok((Disposed::Quarantined, size_bound(outbound)))
+    })
+}

@@ -1,0 +1,179 @@
+//! From a proposal's record to a command: who speaks, what the documents say, what of them may be stored.
+//!
+//! Pure, as deciding is: the request's own timestamp and position are all it knows beside the folded logs, so that an
+//! aborted attempt comes out the same when it is made again.
+
+use contract::document::{self, Document, Sourced};
+use governance::body::Refusal;
+use governance::command::{Command, Stamp, Submitted};
+use governance::mesh::Mesh;
+use governance::people::{NewEntry, People};
+use governance::proposal::{Bundle, BundledFile, Proposal, Request, document_refusal};
+
+/// The actor of the provisioner's own proposals.
+pub const PROVISIONER: &str = "system:provisioner";
+
+/// A proposal, ready to be decided.
+#[derive(Debug)]
+pub struct Prepared {
+    /// Who, when, under which id.
+    pub stamp: Stamp,
+    /// What.
+    pub command: Command,
+    /// The actor's entry in the people topic, where the actor is new; written whatever is decided.
+    pub actor_entry: Option<NewEntry>,
+    /// Entries that the stored documents need; written when they are accepted.
+    pub entries: Vec<NewEntry>,
+}
+
+/// Where a request came from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Channel {
+    /// `mesh.proposals`: our API has authenticated the caller and says who it is.
+    Mesh,
+    /// `<domain>.proposals`: whoever may write there speaks for that domain.
+    Domain(String),
+}
+
+/// Prepare a proposal. `people` takes up what the proposal adds.
+pub fn prepare(
+    mesh: &Mesh,
+    people: &mut People,
+    channel: &Channel,
+    proposal: Proposal,
+    time_ms: i64,
+) -> Prepared {
+    let (actor, authenticated_by, domain, actor_entry) = identify(people, channel, &proposal);
+    let id = proposal.id;
+    let from_provisioner = actor == PROVISIONER;
+    let mut entries = Vec::new();
+    let command = match proposal.request {
+        Request::Apply(bundle) => read_bundle(mesh, people, &bundle, &id, &mut entries),
+        Request::Activate(activated) if from_provisioner => Command::Activate(activated),
+        Request::Activate(_) => Command::Unreadable(vec![not_for_domains()]),
+        Request::Unreadable(reasons) => Command::Unreadable(reasons),
+    };
+    let stamp = Stamp { time_ms, actor, authenticated_by, proposal_id: id, domain };
+    Prepared { stamp, command, actor_entry, entries }
+}
+
+type Identity = (String, String, Option<String>, Option<NewEntry>);
+
+fn identify(people: &mut People, channel: &Channel, proposal: &Proposal) -> Identity {
+    match channel {
+        // A header is no identity: on a domain's topic it is the topic that says who speaks.
+        Channel::Domain(domain) => {
+            (format!("domain:{domain}"), "topic".to_owned(), Some(domain.clone()), None)
+        }
+        Channel::Mesh => {
+            let how = proposal.authenticated_by.clone().unwrap_or_else(|| "unverified".to_owned());
+            match proposal.actor.as_deref() {
+                Some(system) if system.starts_with("system:") => {
+                    (system.to_owned(), how, None, None)
+                }
+                Some(principal) => {
+                    let (id, entry) = people.person(principal, &proposal.id);
+                    (id, how, None, entry)
+                }
+                None => ("unknown".to_owned(), how, None, None),
+            }
+        }
+    }
+}
+
+fn not_for_domains() -> Refusal {
+    Refusal {
+        code: governance::refusal::Code::UnknownCommand.as_str().to_owned(),
+        document: String::new(),
+        path: "/type".to_owned(),
+        message: "only the provisioner puts contract versions in force".to_owned(),
+        way_out: "apply the contract; activation follows by itself".to_owned(),
+    }
+}
+
+fn read_bundle(
+    mesh: &Mesh,
+    people: &mut People,
+    bundle: &Bundle,
+    proposal_id: &str,
+    entries: &mut Vec<NewEntry>,
+) -> Command {
+    let mut submitted = Vec::new();
+    let mut refusals = Vec::new();
+    for file in &bundle.documents {
+        match document::parse(&file.name, &file.text) {
+            Ok(documents) => {
+                for sourced in documents {
+                    let request = format!("{proposal_id}/{}", submitted.len());
+                    submitted.push(submit(mesh, people, sourced, file, &request, entries));
+                }
+            }
+            Err(errors) => refusals.extend(errors.iter().map(document_refusal)),
+        }
+    }
+    if submitted.is_empty() && refusals.is_empty() {
+        refusals.push(Refusal {
+            code: governance::refusal::Code::Document.as_str().to_owned(),
+            document: String::new(),
+            path: String::new(),
+            message: "the proposal holds no document".to_owned(),
+            way_out: "send a document of kind DataContract, DataProduct, Domain or Team".to_owned(),
+        });
+    }
+    if refusals.is_empty() { Command::Apply(submitted) } else { Command::Unreadable(refusals) }
+}
+
+fn submit(
+    mesh: &Mesh,
+    people: &mut People,
+    sourced: Sourced,
+    file: &BundledFile,
+    request: &str,
+    entries: &mut Vec<NewEntry>,
+) -> Submitted {
+    let known = known_text(mesh, &sourced.document);
+    let (stored, new) = people.hide(&sourced.text, known, request);
+    entries.extend(new);
+    let mut persons = Vec::new();
+    if let Document::Team(team) = &sourced.document {
+        for member in &team.members {
+            let (id, entry) = people.person(&member.username, request);
+            persons.push(id);
+            entries.extend(entry);
+        }
+    }
+    let files = match &sourced.document {
+        Document::Contract(odcs) => {
+            let named = odcs.implementation();
+            file.files
+                .iter()
+                .filter(|(path, _)| Some(path.as_str()) == named)
+                .map(|(path, text)| (path.clone(), text.clone()))
+                .collect()
+        }
+        Document::Domain(_) | Document::Team(_) | Document::Product(_) => Default::default(),
+    };
+    Submitted { document: sourced.document, stored, persons, files }
+}
+
+/// The stored text of the same thing, as it is now.
+fn known_text<'a>(mesh: &'a Mesh, document: &Document) -> Option<&'a str> {
+    match document {
+        Document::Domain(domain) => {
+            mesh.domains.get(&domain.name).map(|known| known.state.document.as_str())
+        }
+        Document::Team(team) => {
+            mesh.teams.get(&team.name).map(|known| known.state.document.as_str())
+        }
+        Document::Product(product) => {
+            let domain = product.domain.as_deref()?;
+            let key = format!("{domain}/{}", product.name());
+            mesh.products.get(&key).map(|known| known.state.document.as_str())
+        }
+        Document::Contract(odcs) => {
+            let version = odcs.version.parse().ok()?;
+            let versions = &mesh.contracts.get(&odcs.id)?.versions;
+            versions.get(&version).map(|known| known.state.document.as_str())
+        }
+    }
+}

@@ -1,0 +1,101 @@
+//! Errors of librdkafka sorted once: what to do, not what happened.
+//!
+//! Source: librdkafka's `rdkafka.h`, "Transactional producer API": fatal errors, abortable errors, retriable errors;
+//! "errors that have neither … treat as fatal".
+
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+
+/// What is to be done after a failed call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Class {
+    /// The same call may be made again with the same arguments.
+    Retriable,
+    /// This transaction is lost; a new producer can go on.
+    Abortable,
+    /// Somebody else holds our transactional id.
+    Fenced,
+    /// Both clients are to be thrown away.
+    Fatal,
+    /// It is not known whether the broker carried the call out.
+    Unknown,
+}
+
+/// Sort an error of a producer's transactional call. Order matters: fatal, abort, retriable, else fatal.
+pub(super) fn classify(error: &KafkaError) -> Class {
+    let KafkaError::Transaction(inner) = error else {
+        return classify_other(error);
+    };
+    if is_fenced(inner.code()) {
+        Class::Fenced
+    } else if inner.is_fatal() {
+        Class::Fatal
+    } else if inner.txn_requires_abort() {
+        Class::Abortable
+    } else if inner.is_retriable() {
+        Class::Retriable
+    } else {
+        Class::Fatal
+    }
+}
+
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "KafkaError is not ours and is non_exhaustive"
+)]
+fn classify_other(error: &KafkaError) -> Class {
+    match error {
+        // `commit_transaction` flushes first: nothing is known about the transaction.
+        KafkaError::Flush(_) => Class::Unknown,
+        KafkaError::MessageProduction(code) if is_fenced(*code) => Class::Fenced,
+        KafkaError::MessageProduction(_) => Class::Abortable,
+        _ => Class::Fatal,
+    }
+}
+
+fn is_fenced(code: RDKafkaErrorCode) -> bool {
+    matches!(
+        code,
+        RDKafkaErrorCode::Fenced
+            | RDKafkaErrorCode::ProducerFenced
+            | RDKafkaErrorCode::InvalidProducerEpoch
+    )
+}
+
+/// Whether an error only says that no broker can be reached at present.
+pub(super) fn is_broker_away(code: RDKafkaErrorCode) -> bool {
+    matches!(
+        code,
+        RDKafkaErrorCode::AllBrokersDown
+            | RDKafkaErrorCode::BrokerTransportFailure
+            | RDKafkaErrorCode::OperationTimedOut
+            | RDKafkaErrorCode::MessageTimedOut
+            | RDKafkaErrorCode::TimedOutQueue
+            | RDKafkaErrorCode::RequestTimedOut
+            | RDKafkaErrorCode::Resolve
+            | RDKafkaErrorCode::CoordinatorNotAvailable
+            | RDKafkaErrorCode::CoordinatorLoadInProgress
+            | RDKafkaErrorCode::NotCoordinator
+            | RDKafkaErrorCode::WaitingForCoordinator
+            | RDKafkaErrorCode::LeaderNotAvailable
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_flush_timeout_leaves_the_outcome_unknown() {
+        let error = KafkaError::Flush(RDKafkaErrorCode::OperationTimedOut);
+        assert_eq!(classify(&error), Class::Unknown);
+    }
+
+    #[test]
+    fn fencing_is_told_from_other_failures() {
+        let fenced = KafkaError::MessageProduction(RDKafkaErrorCode::Fenced);
+        assert_eq!(classify(&fenced), Class::Fenced);
+        let timed_out = KafkaError::MessageProduction(RDKafkaErrorCode::MessageTimedOut);
+        assert_eq!(classify(&timed_out), Class::Abortable);
+        assert_eq!(classify(&KafkaError::Canceled), Class::Fatal);
+    }
+}

@@ -1,0 +1,311 @@
+//! [`KafkaPort`]: the port on librdkafka, one consumer and one producer on the caller's thread.
+
+use super::{
+    Broken, Inbound, Outbound, Outbox, Outcome, Polled, Progress, TransactionalPort, Trouble,
+    TroubleKind, TxConfig,
+    classify::Class,
+    consume::{Reader, offsets_of},
+    produce::{Failure, Known, Writer},
+};
+use rdkafka::{
+    Message,
+    error::KafkaError,
+    message::{BorrowedMessage, Headers},
+    util::Timeout,
+};
+use std::{
+    fmt,
+    panic::{AssertUnwindSafe, catch_unwind},
+    thread,
+    time::{Duration, Instant},
+};
+
+/// First pause after both clients had to be thrown away; doubled each time until a commit succeeds.
+const FIRST_PAUSE: Duration = Duration::from_millis(500);
+
+/// Longest pause.
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+
+/// The transactional port on librdkafka. See the module [`tx`](super) for what it promises.
+pub struct KafkaPort {
+    reader: Reader,
+    writer: Writer,
+    started: Instant,
+    at_end: bool,
+    pause: Duration,
+    failed_before: bool,
+    resting: Option<(Instant, Trouble)>,
+}
+
+impl fmt::Debug for KafkaPort {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("KafkaPort")
+            .field("open", &self.writer.is_open())
+            .finish_non_exhaustive()
+    }
+}
+
+impl KafkaPort {
+    /// A port that connects at the first [`poll`](TransactionalPort::poll).
+    pub fn new(config: &TxConfig) -> Self {
+        Self {
+            reader: Reader::new(config.cluster.clone(), config.consumer()),
+            writer: Writer::new(config.cluster.clone(), config.producer()),
+            started: Instant::now(),
+            at_end: false,
+            pause: FIRST_PAUSE,
+            failed_before: false,
+            resting: None,
+        }
+    }
+
+    /// Throw both clients away, and come back after a pause that grows.
+    fn fall(&mut self, trouble: Trouble) -> Polled {
+        tracing::warn!(why = %trouble.why, pause_ms = self.pause.as_millis(), "data path rests");
+        self.reader.discard();
+        self.writer.discard();
+        self.resting = Some((Instant::now() + self.pause, trouble.clone()));
+        self.pause = (self.pause * 2).min(LONGEST_PAUSE);
+        Polled::Waiting(trouble)
+    }
+
+    /// A transaction that fails every time (an output topic is missing, say) must not become a busy loop: from the
+    /// second failure in a row on there is a growing pause.
+    fn slow_down(&mut self, why: &str) {
+        if std::mem::replace(&mut self.failed_before, true) {
+            let trouble = Trouble {
+                kind: TroubleKind::Stalled,
+                why: why.to_owned(),
+            };
+            self.resting = Some((Instant::now() + self.pause, trouble));
+            self.pause = (self.pause * 2).min(LONGEST_PAUSE);
+        }
+    }
+
+    /// Sleep out (a part of) the pause after a fall.
+    fn rest(&mut self, timeout: Duration) -> Option<Polled> {
+        let (until, trouble) = self.resting.clone()?;
+        let left = until.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            self.resting = None;
+            return None;
+        }
+        thread::sleep(left.min(timeout));
+        Some(Polled::Waiting(trouble))
+    }
+
+    /// Everything that must be in place before a record can be read.
+    fn prepare(&mut self, timeout: Duration) -> Option<Polled> {
+        if let Some(resting) = self.rest(timeout) {
+            return Some(resting);
+        }
+        if !self.reader.has_topics() && self.reader.consumer().is_none() {
+            thread::sleep(timeout);
+            return Some(Polled::Idle);
+        }
+        if let Err(Broken(why)) = self.reader.ensure() {
+            return Some(self.fall(Trouble {
+                kind: TroubleKind::Stalled,
+                why,
+            }));
+        }
+        if let Err(trouble) = self.writer.ensure(timeout.max(Duration::from_secs(1))) {
+            return Some(match trouble.kind {
+                TroubleKind::BrokerAway => Polled::Waiting(trouble),
+                TroubleKind::Fenced | TroubleKind::Stalled => self.fall(trouble),
+            });
+        }
+        self.reader.is_due().then(|| self.reposition())
+    }
+
+    fn reposition(&mut self) -> Polled {
+        self.at_end = false;
+        match self.reader.reposition() {
+            Ok(positions) => Polled::Positions(positions),
+            Err(trouble) if trouble.kind == TroubleKind::BrokerAway => {
+                // Keep serving the group while waiting: nothing is assigned, so no record can come.
+                Polled::Waiting(trouble)
+            }
+            Err(trouble) => self.fall(trouble),
+        }
+    }
+
+    fn read(
+        &mut self,
+        timeout: Duration,
+        handle: &mut dyn FnMut(&Inbound<'_>, &mut dyn Outbox),
+    ) -> Polled {
+        let mut wait = timeout;
+        loop {
+            let Some(consumer) = self.reader.consumer() else {
+                return Polled::Idle;
+            };
+            match consumer.poll(Timeout::After(wait)) {
+                Some(Ok(message)) => {
+                    hand_over(&message, &mut Sender(&mut self.writer), handle);
+                    drop(message);
+                    self.at_end = false;
+                    self.reader.note_health();
+                    return Polled::Record;
+                }
+                Some(Err(KafkaError::PartitionEOF(_))) => {
+                    // Other partitions may have records queued behind this.
+                    self.at_end = true;
+                    self.reader.note_health();
+                    wait = Duration::ZERO;
+                }
+                Some(Err(error)) => {
+                    if let Some(lost) = self.reader.note_error(&error) {
+                        return self.fall(lost);
+                    }
+                    return self.nothing();
+                }
+                None => return self.nothing(),
+            }
+        }
+    }
+
+    /// Nothing was read: was it a rebalance, the end, trouble, or just silence?
+    fn nothing(&mut self) -> Polled {
+        if self.reader.take_changes() {
+            self.writer.abort();
+            return self.prepare(Duration::from_secs(1)).unwrap_or(Polled::Idle);
+        }
+        if std::mem::take(&mut self.at_end) {
+            return Polled::Drained;
+        }
+        self.reader.trouble().map_or(Polled::Idle, Polled::Waiting)
+    }
+
+    fn failed(&mut self, failure: Failure) -> Outcome {
+        let Failure { class, known, why } = failure;
+        tracing::warn!(why, ?known, "a transaction was not committed");
+        self.reader.rewind();
+        match class {
+            Class::Retriable | Class::Abortable | Class::Unknown => self.slow_down(&why),
+            Class::Fenced => {
+                self.fall(Trouble {
+                    kind: TroubleKind::Fenced,
+                    why: why.clone(),
+                });
+            }
+            Class::Fatal => {
+                self.fall(Trouble {
+                    kind: TroubleKind::Stalled,
+                    why: why.clone(),
+                });
+            }
+        }
+        match known {
+            Known::Undone => Outcome::Undone(why),
+            Known::Nothing => Outcome::Unknown(why),
+        }
+    }
+}
+
+impl TransactionalPort for KafkaPort {
+    fn subscribe(&mut self, topics: &[String]) {
+        if let Err(Broken(why)) = self.reader.subscribe(topics) {
+            self.fall(Trouble {
+                kind: TroubleKind::Stalled,
+                why,
+            });
+        }
+    }
+
+    fn poll(
+        &mut self,
+        timeout: Duration,
+        handle: &mut dyn FnMut(&Inbound<'_>, &mut dyn Outbox),
+    ) -> Polled {
+        if let Some(polled) = self.prepare(timeout) {
+            return polled;
+        }
+        self.read(timeout, handle)
+    }
+
+    fn commit(&mut self, progress: &[Progress]) -> Outcome {
+        let Some(group) = self.reader.group_metadata() else {
+            self.abort();
+            return Outcome::Undone("no longer a member of the group".to_owned());
+        };
+        let committed = match offsets_of(progress) {
+            Ok(offsets) => self.writer.commit(&offsets, &group),
+            Err(error) => {
+                self.abort();
+                return Outcome::Undone(error.to_string());
+            }
+        };
+        match committed {
+            Ok(()) => {
+                self.pause = FIRST_PAUSE;
+                self.failed_before = false;
+                Outcome::Committed
+            }
+            Err(failure) => self.failed(failure),
+        }
+    }
+
+    fn abort(&mut self) {
+        self.writer.abort();
+        self.reader.rewind();
+    }
+
+    fn hold(&mut self, partitions: &[(String, i32)]) {
+        self.reader.hold(partitions);
+    }
+
+    fn horizon(&mut self, topic: &str, partition: i32) -> Result<i64, Broken> {
+        self.reader.end(topic, partition)
+    }
+
+    fn now(&self) -> Duration {
+        self.started.elapsed()
+    }
+
+    fn close(&mut self) {
+        self.writer.abort();
+        self.reader.discard();
+        self.writer.discard();
+    }
+}
+
+/// The writer as the record's handler sees it.
+struct Sender<'a>(&'a mut Writer);
+
+impl Outbox for Sender<'_> {
+    fn send(&mut self, record: &Outbound<'_>) -> Result<(), Broken> {
+        self.0.send(record)
+    }
+}
+
+/// Give the record to the handler, borrowed from librdkafka's buffers.
+fn hand_over(
+    message: &BorrowedMessage<'_>,
+    outbox: &mut dyn Outbox,
+    handle: &mut dyn FnMut(&Inbound<'_>, &mut dyn Outbox),
+) {
+    let mut headers = Vec::new();
+    let mut unreadable_headers = 0;
+    if let Some(native) = message.headers() {
+        headers.reserve(native.count());
+        for index in 0..native.count() {
+            // rust-rdkafka panics on a header name that is not UTF-8: a poison record, not a bug of ours.
+            match catch_unwind(AssertUnwindSafe(|| native.try_get(index))) {
+                Ok(Some(header)) => headers.push((header.key, header.value)),
+                Ok(None) | Err(_) => unreadable_headers += 1,
+            }
+        }
+    }
+    let inbound = Inbound {
+        topic: message.topic(),
+        partition: message.partition(),
+        offset: message.offset(),
+        timestamp_ms: message.timestamp().to_millis(),
+        key: message.key(),
+        value: message.payload(),
+        headers: &headers,
+        unreadable_headers,
+    };
+    handle(&inbound, outbox);
+}

@@ -1,0 +1,353 @@
+//! The rules as given-when-then, and properties over random histories.
+
+use super::*;
+use crate::settings::Update;
+use proptest::prelude::*;
+use serde_json::json;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// A registry in memory: decides, and folds what it decided, as the writer does.
+#[derive(Default)]
+struct Memory {
+    state: State,
+    log: Vec<Write>,
+}
+
+impl Memory {
+    fn run(&mut self, command: &Command) -> Result<Answer, Refusal> {
+        let decision = decide(&self.state, command)?;
+        for write in &decision.writes {
+            self.state
+                .fold(&write.key, write.value.as_deref(), None)
+                .expect("own records fold");
+        }
+        self.log.extend(decision.writes);
+        Ok(decision.answer)
+    }
+
+    fn register(&mut self, subject: &str, schema: &str) -> Result<(u32, u32), Refusal> {
+        self.register_as(subject, schema, None)
+    }
+
+    fn register_as(
+        &mut self,
+        subject: &str,
+        schema: &str,
+        owner: Option<&str>,
+    ) -> Result<(u32, u32), Refusal> {
+        match self.run(&Command::Register(Register {
+            subject: subject.into(),
+            schema_type: None,
+            schema: schema.into(),
+            metadata: None,
+            force: false,
+            owner: owner.map(str::to_owned),
+        }))? {
+            Answer::Registered { id, version, .. } => Ok((id, version)),
+            Answer::Deleted(_) | Answer::Configured(_) | Answer::ConfigDeleted(_) => {
+                unreachable!("a register is answered with a version")
+            }
+        }
+    }
+
+    fn delete(
+        &mut self,
+        subject: &str,
+        version: Option<u32>,
+        permanent: bool,
+    ) -> Result<Vec<u32>, Refusal> {
+        let subject = subject.to_owned();
+        let command = match version {
+            Some(n) => Command::DeleteVersion {
+                subject,
+                version: Which::Number(n),
+                permanent,
+            },
+            None => Command::DeleteSubject { subject, permanent },
+        };
+        match self.run(&command)? {
+            Answer::Deleted(versions) => Ok(versions),
+            Answer::Registered { .. } | Answer::Configured(_) | Answer::ConfigDeleted(_) => {
+                unreachable!("a deletion is answered with versions")
+            }
+        }
+    }
+
+    fn level(&mut self, subject: &str, level: &str) {
+        let update = Update::parse(&json!({"compatibility": level})).expect("a level");
+        self.run(&Command::SetConfig {
+            subject: Some(subject.into()),
+            update,
+        })
+        .expect("set");
+    }
+
+    /// The state that a reader has which reads the log after the broker compacted it.
+    fn rebuilt(&self) -> State {
+        let mut last: BTreeMap<&[u8], usize> = BTreeMap::new();
+        for (index, write) in self.log.iter().enumerate() {
+            last.insert(&write.key, index);
+        }
+        let kept: BTreeSet<usize> = last.into_values().collect();
+        let mut state = State::default();
+        for index in kept {
+            let write = &self.log[index];
+            // compaction removes tombstones in the end
+            if write.value.is_some() {
+                state
+                    .fold(&write.key, write.value.as_deref(), None)
+                    .expect("own records fold");
+            }
+        }
+        state
+    }
+}
+
+fn code<T: std::fmt::Debug>(result: Result<T, Refusal>) -> u32 {
+    result.expect_err("refused").error_code
+}
+
+const V1: &str = r#"{"type":"record","name":"R","fields":[{"name":"a","type":"int"}]}"#;
+const V2: &str = r#"{"type":"record","name":"R","fields":[{"name":"a","type":"int"},{"name":"b","type":"int","default":0}]}"#;
+const BAD: &str = r#"{"type":"record","name":"R","fields":[{"name":"c","type":"string"}]}"#;
+
+#[test]
+fn ids_are_by_content_and_versions_by_subject() {
+    let mut m = Memory::default();
+    assert_eq!(m.register("s", V1), Ok((1, 1)));
+    assert_eq!(m.register("s", V2), Ok((2, 2)));
+    assert_eq!(m.register("t", V2), Ok((2, 1)));
+    assert_eq!(
+        m.register("t", "\"string\"").map_err(|r| r.error_code),
+        Err(409)
+    );
+    assert_eq!(m.register("u", "\"string\""), Ok((3, 1)));
+}
+
+#[test]
+fn registering_again_changes_nothing_even_when_it_is_incompatible_by_now() {
+    let mut m = Memory::default();
+    m.level("s", "NONE");
+    m.register("s", V1).expect("registered");
+    m.register("s", BAD).expect("registered");
+    m.level("s", "FULL");
+    let before = m.log.len();
+    assert_eq!(m.register("s", V1), Ok((1, 1)));
+    assert_eq!(m.log.len(), before);
+}
+
+#[test]
+fn an_incompatible_schema_is_refused_with_the_reason() {
+    let mut m = Memory::default();
+    m.register("s", V1).expect("registered");
+    let refusal = m.register("s", BAD).expect_err("refused");
+    assert_eq!(refusal.error_code, 409);
+    assert!(
+        refusal
+            .message
+            .contains("READER_FIELD_MISSING_DEFAULT_VALUE"),
+        "{refusal}"
+    );
+    assert!(
+        refusal.message.contains("{oldSchemaVersion: 1}"),
+        "{refusal}"
+    );
+    assert!(m.register("s", V2).is_ok());
+}
+
+#[test]
+fn soft_deleted_versions_do_not_count_for_compatibility_but_for_numbers() {
+    let mut m = Memory::default();
+    m.register("s", V1).expect("registered");
+    assert_eq!(m.delete("s", Some(1), false), Ok(vec![1]));
+    assert_eq!(m.register("s", BAD), Ok((2, 2)));
+}
+
+#[test]
+fn registering_a_soft_deleted_schema_again_gives_a_new_version_of_the_same_id() {
+    let mut m = Memory::default();
+    m.register("s", V1).expect("registered");
+    m.delete("s", Some(1), false).expect("deleted");
+    assert_eq!(m.register("s", V1), Ok((1, 2)));
+    assert_eq!(m.state.version("s", 1), None, "the old one is cleaned up");
+}
+
+#[test]
+fn deletions_are_soft_first() {
+    let mut m = Memory::default();
+    assert_eq!(code(m.delete("s", None, false)), 40401);
+    m.register("s", V1).expect("registered");
+    m.register("s", V2).expect("registered");
+    assert_eq!(code(m.delete("s", Some(9), false)), 40402);
+    assert_eq!(code(m.delete("s", None, true)), 40405);
+    assert_eq!(code(m.delete("s", Some(1), true)), 40407);
+    assert_eq!(m.delete("s", Some(1), false), Ok(vec![1]));
+    assert_eq!(code(m.delete("s", Some(1), false)), 40406);
+    assert_eq!(m.delete("s", None, false), Ok(vec![2]));
+    assert_eq!(code(m.delete("s", None, false)), 40404);
+    assert_eq!(m.delete("s", None, true), Ok(vec![1, 2]));
+    assert_eq!(code(m.delete("s", None, true)), 40401);
+}
+
+#[test]
+fn ids_are_not_given_twice_after_everything_is_deleted_and_compacted() {
+    let mut m = Memory::default();
+    m.register("s", V1).expect("registered");
+    m.delete("s", None, false).expect("deleted");
+    m.delete("s", None, true).expect("deleted");
+    m.state = m.rebuilt();
+    assert_eq!(m.register("s", V1), Ok((2, 1)));
+}
+
+#[test]
+fn a_ports_subject_takes_the_identical_schema_only() {
+    let mut m = Memory::default();
+    let port = "a.b.c.v1";
+    assert_eq!(m.register_as("p-value", V1, Some(port)), Ok((1, 1)));
+    assert_eq!(m.register("p-value", V1), Ok((1, 1)));
+    let refusal = m.register("p-value", V2).expect_err("refused");
+    assert_eq!(refusal.error_code, 42205);
+    assert!(
+        refusal.message.contains(port) && refusal.message.contains("meshlog apply"),
+        "{refusal}"
+    );
+    assert_eq!(code(m.delete("p-value", None, false)), 42205);
+    let update = Update::parse(&json!({"compatibility": "NONE"})).expect("a level");
+    assert_eq!(
+        code(m.run(&Command::SetConfig {
+            subject: Some("p-value".into()),
+            update
+        })),
+        42205
+    );
+    assert_eq!(
+        code(m.run(&Command::DeleteConfig {
+            subject: Some("p-value".into())
+        })),
+        42205
+    );
+    assert_eq!(code(m.register_as("p-value", V2, Some("x.y.z.v1"))), 42205);
+    // governance has decided: no check here, not even against an older version
+    assert_eq!(m.register_as("p-value", BAD, Some(port)), Ok((2, 2)));
+    assert_eq!(m.rebuilt().owner("p-value"), Some(port));
+}
+
+#[test]
+fn a_port_that_adopts_a_free_subject_keeps_its_ids() {
+    let mut m = Memory::default();
+    assert_eq!(m.register("topic-value", V1), Ok((1, 1)));
+    assert_eq!(
+        m.register_as("topic-value", V1, Some("a.b.c.v1")),
+        Ok((1, 1))
+    );
+    assert_eq!(code(m.register("topic-value", V2)), 42205);
+}
+
+#[test]
+fn names_that_a_subject_may_not_have() {
+    let mut m = Memory::default();
+    for name in ["", "a\nb", ":.ctx:s", "__GLOBAL"] {
+        assert_eq!(code(m.register(name, V1)), 42208, "{name:?}");
+    }
+    assert_eq!(m.register("a/b é%2F", V1), Ok((1, 1)));
+}
+
+#[test]
+fn a_read_only_subject_is_not_written_but_answers_for_what_it_holds() {
+    let mut m = Memory::default();
+    m.register("s", V1).expect("registered");
+    let mode = Write::put(&Key::Mode(None), &json!({"mode": "READONLY"}));
+    m.state
+        .fold(&mode.key, mode.value.as_deref(), None)
+        .expect("folds");
+    let refusal = m.register("s", V2).expect_err("refused");
+    assert_eq!(
+        refusal.message,
+        "Subject s in context . is in read-only mode"
+    );
+    assert_eq!(m.register("s", V1), Ok((1, 1)));
+}
+
+#[test]
+fn settings_come_and_go() {
+    let mut m = Memory::default();
+    assert_eq!(
+        code(m.run(&Command::DeleteConfig {
+            subject: Some("s".into())
+        })),
+        40401
+    );
+    m.level("s", "full");
+    let deleted = m
+        .run(&Command::DeleteConfig {
+            subject: Some("s".into()),
+        })
+        .expect("deleted");
+    let Answer::ConfigDeleted(config) = deleted else {
+        unreachable!("a config")
+    };
+    assert_eq!(config.compatibility_level.as_deref(), Some("FULL"));
+    assert_eq!(m.state.config(Some("s")), None);
+}
+
+fn command() -> impl Strategy<Value = Command> {
+    let subject = prop::sample::select(vec!["s", "t", "u"]).prop_map(str::to_owned);
+    let schema = prop::sample::select(vec![V1, V2, BAD, "\"string\"", "\"int\""]);
+    prop_oneof![
+        4 => (subject.clone(), schema, any::<bool>()).prop_map(|(subject, schema, force)| {
+            Command::Register(Register {
+                subject,
+                schema_type: None,
+                schema: schema.into(),
+                metadata: None,
+                force,
+                owner: None,
+            })
+        }),
+        1 => (subject.clone(), any::<bool>())
+            .prop_map(|(subject, permanent)| Command::DeleteSubject { subject, permanent }),
+        2 => (subject, 1..4_u32, any::<bool>()).prop_map(|(subject, number, permanent)| {
+            Command::DeleteVersion { subject, version: Which::Number(number), permanent }
+        }),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+
+    #[test]
+    fn an_id_stands_for_one_content_for_ever(commands in prop::collection::vec(command(), 1..40)) {
+        let mut m = Memory::default();
+        let mut meaning: BTreeMap<u32, String> = BTreeMap::new();
+        for command in &commands {
+            if let (Ok(Answer::Registered { id, .. }), Command::Register(r)) = (m.run(command), command) {
+                let text = Content::parse(None, &r.schema, None).expect("a schema").text;
+                prop_assert_eq!(meaning.entry(id).or_insert_with(|| text.clone()), &text);
+            }
+        }
+    }
+
+    #[test]
+    fn registering_twice_is_registering_once(commands in prop::collection::vec(command(), 1..40)) {
+        let mut m = Memory::default();
+        for command in &commands {
+            let first = m.run(command);
+            if let (Ok(first), Command::Register(_)) = (first, command) {
+                let records = m.log.len();
+                prop_assert_eq!(m.run(command), Ok(first));
+                prop_assert_eq!(m.log.len(), records);
+            }
+        }
+    }
+
+    #[test]
+    fn a_compacted_log_gives_the_same_answers(commands in prop::collection::vec(command(), 1..40)) {
+        let mut m = Memory::default();
+        for command in &commands {
+            let rebuilt = m.rebuilt();
+            let expected = decide(&m.state, command);
+            prop_assert_eq!(decide(&rebuilt, command), expected);
+            m.run(command).ok();
+        }
+    }
+}

@@ -1,0 +1,81 @@
+//! Bodies of answers. Members that are null or empty are left out, as the reference does.
+
+use crate::{
+    content::Content,
+    record::{Metadata, Reference},
+    state::{State, Version},
+};
+use serde::Serialize;
+use serde_json::Value;
+
+/// A schema: with its place under a subject, or as an id stands for it.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Schema {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub subject: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub version: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub id: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub guid: Option<String>,
+    /// Always present since 8.0, for AVRO too.
+    pub schema_type: String,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub references: Vec<Reference>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub metadata: Option<Metadata>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rule_set: Option<Value>,
+    pub schema: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_id: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ts: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub deleted: Option<bool>,
+}
+
+impl Schema {
+    /// What an id stands for, without a place.
+    pub(crate) fn of_content(content: &Content, guid: Option<&str>) -> Self {
+        Self {
+            subject: None,
+            version: None,
+            id: None,
+            guid: guid.map(str::to_owned),
+            schema_type: content.schema_type.clone(),
+            references: content.references.clone(),
+            metadata: content.metadata.clone(),
+            rule_set: content.rule_set.clone(),
+            schema: content.text.clone(),
+            max_id: None,
+            ts: None,
+            deleted: None,
+        }
+    }
+
+    /// One version of a subject.
+    pub(crate) fn of_version(subject: &str, number: u32, version: &Version) -> Self {
+        Self {
+            subject: Some(subject.to_owned()),
+            version: Some(number),
+            id: Some(version.id),
+            ts: version.timestamp_ms,
+            deleted: Some(version.deleted),
+            ..Self::of_content(&version.content, version.guid.as_deref())
+        }
+    }
+
+    /// The answer to a registration: as a version, without its subject.
+    pub(crate) fn of_registration(state: &State, subject: &str, number: u32) -> Option<Self> {
+        let version = state.version(subject, number)?;
+        let body = Self::of_version(subject, number, version);
+        Some(Self {
+            subject: None,
+            deleted: None,
+            ..body
+        })
+    }
+}

@@ -1,0 +1,300 @@
+//! What travels on `<mesh>.registry.requests` and `<mesh>.registry.replies`: write requests, and one reply to each.
+//!
+//! Versioned JSON. A request holds no credentials: whoever appends it has authenticated the caller before. Ownership
+//! by a port can be asked for here only, not over HTTP, so no client takes a subject by accident.
+//!
+//! On disk since v0.1. Add a version.
+
+use crate::{
+    record::{ConfigValue, Metadata},
+    refusal::Refusal,
+    settings::Update,
+};
+use serde::{Deserialize, Serialize};
+
+/// The version of both formats.
+pub const FORMAT: u32 = 1;
+
+/// The header of a `_schemas` record that names the request it follows from. It serves read-your-writes only: no
+/// rule reads it, and other tools pass over it.
+pub const REQUEST_HEADER: &str = "meshlog-request";
+
+/// A write to the registry.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Request {
+    /// Version of this format.
+    pub v: u32,
+    /// Its id, chosen by the instance that appends it.
+    pub id: String,
+    /// What is asked.
+    #[serde(flatten)]
+    pub command: Command,
+}
+
+/// What is asked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "command", rename_all = "kebab-case")]
+pub enum Command {
+    /// Register a schema under a subject.
+    Register(Register),
+    /// Delete a subject: softly, or permanently after that.
+    DeleteSubject {
+        /// The subject.
+        subject: String,
+        /// Whether for good.
+        permanent: bool,
+    },
+    /// Delete one version of a subject: softly, or permanently after that.
+    DeleteVersion {
+        /// The subject.
+        subject: String,
+        /// Which version.
+        version: Which,
+        /// Whether for good.
+        permanent: bool,
+    },
+    /// Change settings of a subject, or of all.
+    SetConfig {
+        /// The subject; `None` for all.
+        subject: Option<String>,
+        /// The change.
+        update: Update,
+    },
+    /// Delete settings of a subject, or of all.
+    DeleteConfig {
+        /// The subject; `None` for all.
+        subject: Option<String>,
+    },
+}
+
+/// Register a schema under a subject.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Register {
+    /// The subject.
+    pub subject: String,
+    /// `AVRO` when absent.
+    #[serde(rename = "schemaType", skip_serializing_if = "Option::is_none")]
+    pub schema_type: Option<String>,
+    /// The text as sent.
+    pub schema: String,
+    /// Free metadata.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub metadata: Option<Metadata>,
+    /// Skip the compatibility check.
+    pub force: bool,
+    /// The address of the port whose contract decided on this schema; the subject then belongs to the port.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub owner: Option<String>,
+}
+
+/// Which version of a subject.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Which {
+    /// The newest that is not deleted, at the time the request is decided.
+    Latest,
+    /// This one.
+    Number(u32),
+}
+
+/// The reply to a request.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reply {
+    /// Version of this format.
+    pub v: u32,
+    /// The request's id.
+    pub request: String,
+    /// How many records of `_schemas` follow from it.
+    pub records: usize,
+    /// What was decided.
+    #[serde(flatten)]
+    pub outcome: Outcome,
+}
+
+/// What was decided.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Outcome {
+    /// Done, or done before.
+    Done(Answer),
+    /// Refused; nothing was written.
+    Refused(Refusal),
+}
+
+/// What a request that was done is answered with.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Answer {
+    /// The version that holds the schema.
+    Registered {
+        /// The schema's id.
+        id: u32,
+        /// The version under the subject.
+        version: u32,
+        /// The schema's GUID.
+        guid: Option<String>,
+    },
+    /// These versions were deleted.
+    Deleted(Vec<u32>),
+    /// The settings as they are now.
+    Configured(Box<ConfigValue>),
+    /// The settings as they were before they were deleted.
+    ConfigDeleted(Box<ConfigValue>),
+}
+
+/// Bytes of a request or reply that this version does not read.
+#[derive(Debug, thiserror::Error)]
+pub enum FormatError {
+    /// Not JSON of this shape.
+    #[error("not a registry request or reply")]
+    Shape(#[from] serde_json::Error),
+    /// Another version.
+    #[error("version {0} of the format is not known here")]
+    Version(u32),
+}
+
+impl Request {
+    /// A request of today's version.
+    pub fn new(id: String, command: Command) -> Self {
+        Self {
+            v: FORMAT,
+            id,
+            command,
+        }
+    }
+
+    /// Its bytes.
+    pub fn encode(&self) -> Vec<u8> {
+        serde_json::to_vec(self).expect("requests hold text keys only")
+    }
+
+    /// Read a request.
+    ///
+    /// # Errors
+    /// [`FormatError`].
+    pub fn decode(bytes: &[u8]) -> Result<Self, FormatError> {
+        let request: Self = serde_json::from_slice(bytes)?;
+        if request.v == FORMAT {
+            Ok(request)
+        } else {
+            Err(FormatError::Version(request.v))
+        }
+    }
+}
+
+impl Reply {
+    /// Its bytes.
+    pub fn encode(&self) -> Vec<u8> {
+        serde_json::to_vec(self).expect("replies hold text keys only")
+    }
+
+    /// Read a reply.
+    ///
+    /// # Errors
+    /// [`FormatError`].
+    pub fn decode(bytes: &[u8]) -> Result<Self, FormatError> {
+        let reply: Self = serde_json::from_slice(bytes)?;
+        if reply.v == FORMAT {
+            Ok(reply)
+        } else {
+            Err(FormatError::Version(reply.v))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn golden(command: Command, text: &str) {
+        let request = Request::new("r-1".into(), command);
+        assert_eq!(String::from_utf8(request.encode()).expect("utf-8"), text);
+        assert_eq!(
+            Request::decode(text.as_bytes()).expect("a request"),
+            request
+        );
+    }
+
+    #[test]
+    fn requests_on_disk() {
+        golden(
+            Command::Register(Register {
+                subject: "s".into(),
+                schema_type: Some("JSON".into()),
+                schema: "{}".into(),
+                metadata: None,
+                force: true,
+                owner: Some("a.b.c.v1".into()),
+            }),
+            r#"{"v":1,"id":"r-1","command":"register","subject":"s","schemaType":"JSON","schema":"{}","force":true,"owner":"a.b.c.v1"}"#,
+        );
+        golden(
+            Command::DeleteSubject {
+                subject: "s".into(),
+                permanent: false,
+            },
+            r#"{"v":1,"id":"r-1","command":"delete-subject","subject":"s","permanent":false}"#,
+        );
+        golden(
+            Command::DeleteVersion {
+                subject: "s".into(),
+                version: Which::Number(2),
+                permanent: true,
+            },
+            r#"{"v":1,"id":"r-1","command":"delete-version","subject":"s","version":{"number":2},"permanent":true}"#,
+        );
+        golden(
+            Command::SetConfig {
+                subject: None,
+                update: Update {
+                    compatibility: Some(Some("FULL".into())),
+                    compatibility_policy: Some(None),
+                },
+            },
+            r#"{"v":1,"id":"r-1","command":"set-config","subject":null,"update":{"compatibility":"FULL","compatibilityPolicy":null}}"#,
+        );
+        golden(
+            Command::DeleteConfig {
+                subject: Some("s".into()),
+            },
+            r#"{"v":1,"id":"r-1","command":"delete-config","subject":"s"}"#,
+        );
+    }
+
+    #[test]
+    fn replies_on_disk() {
+        let golden = [
+            (
+                Outcome::Done(Answer::Registered {
+                    id: 7,
+                    version: 2,
+                    guid: Some("g".into()),
+                }),
+                r#"{"v":1,"request":"r-1","records":1,"done":{"registered":{"id":7,"version":2,"guid":"g"}}}"#,
+            ),
+            (
+                Outcome::Refused(Refusal::subject_not_found("s")),
+                r#"{"v":1,"request":"r-1","records":1,"refused":{"error_code":40401,"message":"Subject 's' not found."}}"#,
+            ),
+        ];
+        for (outcome, text) in golden {
+            let reply = Reply {
+                v: FORMAT,
+                request: "r-1".into(),
+                records: 1,
+                outcome,
+            };
+            assert_eq!(String::from_utf8(reply.encode()).expect("utf-8"), text);
+            assert_eq!(Reply::decode(text.as_bytes()).expect("a reply"), reply);
+        }
+    }
+
+    #[test]
+    fn another_version_is_not_guessed_at() {
+        let later = br#"{"v":2,"id":"r","command":"delete-config","subject":null}"#;
+        assert!(matches!(
+            Request::decode(later),
+            Err(FormatError::Version(2))
+        ));
+    }
+}

@@ -1,0 +1,234 @@
+//! The one writer of `_schemas`: requests in, records and replies out, in one transaction.
+//!
+//! The `kafka` crate runs it: group, fence, reading the log, batches, and handing back what was written. Here is only
+//! what a request leads to.
+
+use crate::{
+    decide::decide,
+    record::Write,
+    request::{Outcome, REQUEST_HEADER, Reply, Request},
+    state::State,
+    topics::Topics,
+};
+use kafka::{Header, LogCore, Outgoing, Record};
+use std::collections::VecDeque;
+
+/// The registry's part of the log writer.
+#[derive(Debug)]
+pub(crate) struct Core {
+    topics: Topics,
+    state: State,
+    /// Records written and not yet read back.
+    unconfirmed: VecDeque<Write>,
+}
+
+impl Core {
+    /// A writer over `topics`, before it has read anything.
+    pub(crate) fn new(topics: Topics) -> Self {
+        Self {
+            topics,
+            state: State::default(),
+            unconfirmed: VecDeque::new(),
+        }
+    }
+
+    fn answer(&mut self, request: &Request) -> Vec<Outgoing> {
+        let (writes, outcome) = match decide(&self.state, &request.command) {
+            Ok(decision) => (decision.writes, Outcome::Done(decision.answer)),
+            Err(refusal) => (Vec::new(), Outcome::Refused(refusal)),
+        };
+        let reply = Reply {
+            v: crate::request::FORMAT,
+            request: request.id.clone(),
+            records: writes.len(),
+            outcome,
+        };
+        let mut out = Vec::with_capacity(writes.len() + 1);
+        for write in writes {
+            if let Err(error) = self.state.fold(&write.key, write.value.as_deref(), None) {
+                // decide and fold disagree: a defect, which the read-back would meet as well
+                tracing::error!(%error, request = %request.id, "a record just decided does not fold");
+            }
+            self.unconfirmed.push_back(write.clone());
+            let headers = vec![Header::new(REQUEST_HEADER, request.id.as_bytes())];
+            out.push(outgoing(
+                &self.topics.schemas,
+                Some(write.key),
+                write.value,
+                headers,
+            ));
+        }
+        let key = Some(request.id.clone().into_bytes());
+        out.push(outgoing(
+            &self.topics.replies,
+            key,
+            Some(reply.encode()),
+            Vec::new(),
+        ));
+        out
+    }
+}
+
+fn outgoing(
+    topic: &str,
+    key: Option<Vec<u8>>,
+    value: Option<Vec<u8>>,
+    headers: Vec<Header>,
+) -> Outgoing {
+    Outgoing {
+        topic: topic.to_owned(),
+        partition: Some(0),
+        timestamp_ms: None,
+        key,
+        value,
+        headers,
+    }
+}
+
+impl LogCore for Core {
+    fn reset(&mut self) {
+        self.state = State::default();
+        self.unconfirmed.clear();
+    }
+
+    fn fold(&mut self, record: &Record) -> Result<(), String> {
+        fold(&mut self.state, record);
+        Ok(())
+    }
+
+    fn decide(&mut self, request: &Record) -> Vec<Outgoing> {
+        match Request::decode(request.value.as_deref().unwrap_or_default()) {
+            Ok(request) => self.answer(&request),
+            Err(error) => {
+                // whoever wrote it waits for no reply of ours
+                tracing::warn!(%error, offset = request.offset, "a registry request cannot be read");
+                Vec::new()
+            }
+        }
+    }
+
+    fn confirm(&mut self, record: &Record) -> Result<(), String> {
+        if record.topic != self.topics.schemas {
+            return Ok(());
+        }
+        match self.unconfirmed.pop_front() {
+            Some(write)
+                if Some(&write.key) == record.key.as_ref() && write.value == record.value =>
+            {
+                Ok(())
+            }
+            Some(_) => Err(format!(
+                "the record at offset {} of {} is not the one written: another writer is at work",
+                record.offset, record.topic
+            )),
+            None => Err(format!(
+                "the record at offset {} of {} was not written by this writer",
+                record.offset, record.topic
+            )),
+        }
+    }
+
+    fn request_topics(&self) -> Vec<String> {
+        vec![self.topics.requests.clone()]
+    }
+}
+
+/// Fold a record of `_schemas`. What cannot be taken is passed over, by writers and readers alike, as the reference
+/// does: one bad record must not take every schema away.
+pub(crate) fn fold(state: &mut State, record: &Record) {
+    let key = record.key.as_deref().unwrap_or_default();
+    if let Err(error) = state.fold(key, record.value.as_deref(), record.timestamp_ms) {
+        tracing::warn!(%error, topic = %record.topic, offset = record.offset, "passed over a record");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::request::{Answer, Command, Register};
+
+    fn request(id: &str, schema: &str) -> Record {
+        let command = Command::Register(Register {
+            subject: "s".into(),
+            schema_type: None,
+            schema: schema.into(),
+            metadata: None,
+            force: false,
+            owner: None,
+        });
+        record(
+            "mesh.registry.requests",
+            None,
+            Some(Request::new(id.into(), command).encode()),
+        )
+    }
+
+    fn record(topic: &str, key: Option<Vec<u8>>, value: Option<Vec<u8>>) -> Record {
+        Record {
+            topic: topic.into(),
+            partition: 0,
+            offset: 0,
+            timestamp_ms: None,
+            key,
+            value,
+            headers: vec![],
+        }
+    }
+
+    fn core() -> Core {
+        Core::new(Topics::new("mesh", "_schemas"))
+    }
+
+    #[test]
+    fn a_request_leads_to_its_records_and_one_reply() {
+        let mut core = core();
+        let out = core.decide(&request("r-1", "\"string\""));
+        let topics: Vec<_> = out.iter().map(|o| o.topic.as_str()).collect();
+        assert_eq!(topics, ["_schemas", "mesh.registry.replies"]);
+        assert_eq!(out[0].headers, [Header::new(REQUEST_HEADER, "r-1")]);
+        let reply = Reply::decode(out[1].value.as_deref().expect("a value")).expect("a reply");
+        assert_eq!((reply.request.as_str(), reply.records), ("r-1", 1));
+        assert!(matches!(
+            reply.outcome,
+            Outcome::Done(Answer::Registered {
+                id: 1,
+                version: 1,
+                ..
+            })
+        ));
+
+        let back = record("_schemas", out[0].key.clone(), out[0].value.clone());
+        core.confirm(&back).expect("what was written");
+        assert!(core.confirm(&back).is_err(), "only once");
+    }
+
+    #[test]
+    fn requests_of_one_batch_see_each_other() {
+        let mut core = core();
+        core.decide(&request("r-1", "\"string\""));
+        let out = core.decide(&request("r-2", "\"string\""));
+        assert_eq!(out.len(), 1, "a reply, no record");
+    }
+
+    #[test]
+    fn an_aborted_attempt_is_written_again_with_the_same_bytes() {
+        let mut core = core();
+        let first = core.decide(&request("r-1", "\"string\""));
+        core.reset();
+        assert_eq!(core.decide(&request("r-1", "\"string\"")), first);
+    }
+
+    #[test]
+    fn anothers_record_in_place_of_ours_stops_the_writer() {
+        let mut core = core();
+        let out = core.decide(&request("r-1", "\"string\""));
+        let other = record("_schemas", out[0].key.clone(), Some(b"{}".to_vec()));
+        assert!(core.confirm(&other).is_err());
+    }
+
+    #[test]
+    fn what_is_no_request_is_passed_over() {
+        let junk = record("mesh.registry.requests", None, Some(b"junk".to_vec()));
+        assert!(core().decide(&junk).is_empty());
+    }
+}

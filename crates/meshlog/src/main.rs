@@ -1,2 +1,33 @@
-//! placeholder
-fn main() {}
+//! The `meshlog` binary: the command line, wiring, exit codes.
+//!
+//! ```text
+//! main ─▶ cmd (noun, verb) ─▶ client ──HTTP──▶ the mesh
+//!   │        └───────────────▶ kafka ────────▶ its topics (publish, consume, quarantine, audit)
+//!   ├──▶ up (every role in one process)     demo (up, and three domains at work)
+//!   └──▶ exit (codes), output (tables, JSON)
+//! ```
+
+mod client;
+mod cmd;
+mod demo;
+mod event;
+mod exit;
+mod output;
+mod port;
+mod up;
+
+use clap::Parser;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let cli = cmd::Cli::parse();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return exit::conclude(Err(error.into())).into(),
+    };
+    let result = runtime.block_on(cmd::run(cli));
+    let code = exit::conclude(result);
+    // A blocked thread (a broker that does not answer) must not keep the process.
+    runtime.shutdown_background();
+    code.into()
+}

@@ -10,6 +10,7 @@ mod holds;
 use crate::{
     force::{CatchUp, Snapshot},
     lanes::Lane,
+    progress::Progress,
     status::EnforcerStatus,
 };
 use desk::{Desk, Step, Stop, Why};
@@ -99,6 +100,14 @@ impl<P: TransactionalPort> DataPath<P> {
             self.turn();
         }
         self.close();
+    }
+
+    /// What is committed of the owned partitions, added up; `seq` is the highest.
+    pub fn committed(&self) -> Progress {
+        self.desk
+            .lanes
+            .iter()
+            .fold(Progress::default(), |sum, lane| sum.plus(&lane.settled()))
     }
 
     /// One poll and what follows from it.

@@ -3,6 +3,7 @@
 //! Whoever folds the governance log publishes a [`Snapshot`] per position; the data path takes the newest one at the
 //! start of each transaction, so a new contract takes effect without a restart and each verdict belongs to one `seq`.
 
+pub use contract::settings::Mode;
 use contract::{
     address::PortAddress,
     rule::{Event, PortRules, UnknownSchema},
@@ -40,16 +41,6 @@ impl Judge for PortRules {
     fn contract(&self) -> &str {
         PortRules::contract(self)
     }
-}
-
-/// What happens to an event that breaks its contract.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Mode {
-    /// It is quarantined.
-    #[default]
-    Enforce,
-    /// It is let through, tagged and counted.
-    Shadow,
 }
 
 /// One port's part of the data path.

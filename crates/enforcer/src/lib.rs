@@ -11,8 +11,10 @@
 //! What holds: each inbox record below the committed offset is, for `read_committed` readers, in exactly one of product
 //! and quarantine, exactly once, in inbox order per partition. The same record at the same `seq` gets the same verdict.
 //!
-//! Read in this order: [`force`], [`data_path`], [`envelope`], [`progress`], [`status`], [`service`].
+//! Read in this order: [`force`], [`data_path`], [`envelope`], [`progress`], [`status`], [`service`];
+//! [`bench`] measures it.
 
+pub mod bench;
 pub mod data_path;
 pub mod envelope;
 pub mod force;

@@ -20,6 +20,20 @@ pub struct Progress {
     pub shadowed: u64,
 }
 
+impl Progress {
+    /// The counters of two partitions added up, with the later position.
+    #[must_use]
+    pub fn plus(&self, other: &Self) -> Self {
+        Self {
+            seq: self.seq.max(other.seq),
+            inbox: self.inbox + other.inbox,
+            accepted: self.accepted + other.accepted,
+            quarantined: self.quarantined + other.quarantined,
+            shadowed: self.shadowed + other.shadowed,
+        }
+    }
+}
+
 /// The text of a committed offset is not one of ours.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{0}` is not a progress text of version 1")]

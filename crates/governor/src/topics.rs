@@ -21,6 +21,8 @@ pub struct Topics {
     pub people: String,
     /// SLO windows, counts, lineage seen.
     pub observations: String,
+    /// Signed Merkle checkpoints.
+    pub checkpoints: String,
 }
 
 impl Topics {
@@ -33,6 +35,7 @@ impl Topics {
             governance: name("governance"),
             people: name("people"),
             observations: name("observations"),
+            checkpoints: name("checkpoints"),
         }
     }
 
@@ -59,6 +62,15 @@ impl Topics {
                 &[delete(), for_ever(), ("retention.bytes", "-1".to_owned()), as_written()],
             ),
             spec(&self.people, &[compact()]),
+            // Written by later roles; made now, so that their settings hold from a mesh's first day.
+            TopicSpec {
+                partitions: 3,
+                ..spec(
+                    &self.observations,
+                    &[("cleanup.policy", "compact,delete".to_owned()), keep(90)],
+                )
+            },
+            spec(&self.checkpoints, &[delete(), for_ever()]),
         ]
     }
 }

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use rdkafka::admin::{
-    AdminClient, AdminOptions, NewTopic, OwnedResourceSpecifier, ResourceSpecifier,
+    AdminClient, AdminOptions, AlterConfig, NewTopic, OwnedResourceSpecifier, ResourceSpecifier,
     TopicReplication,
 };
 use rdkafka::config::RDKafkaLogLevel;
@@ -203,6 +203,62 @@ impl Admin {
             .collect();
         self.create(&missing).await?;
         Ok(outcomes)
+    }
+
+    /// Like [`Self::ensure_topics`], for topics whose configuration is ours to change: what exists is given the
+    /// configurations of its spec. Everything else about such a topic goes back to the broker's default, for the Kafka
+    /// API at hand (AlterConfigs) replaces the whole set.
+    ///
+    /// # Errors
+    /// [`AdminError::TopicMismatch`] for partitions, which cannot be changed.
+    pub async fn reconcile_topics(
+        &self,
+        specs: &[TopicSpec],
+    ) -> Result<Vec<TopicOutcome>, AdminError> {
+        for spec in specs {
+            let Some(found) = self.describe_topic(&spec.name).await? else {
+                continue;
+            };
+            let shape = TopicSpec {
+                configs: BTreeMap::new(),
+                ..spec.clone()
+            };
+            compare(&shape, &found)?;
+            if compare(spec, &found).is_err() {
+                self.configure(spec).await?;
+            }
+        }
+        self.ensure_topics(specs).await
+    }
+
+    async fn configure(&self, spec: &TopicSpec) -> Result<(), AdminError> {
+        let resource = ResourceSpecifier::Topic(&spec.name);
+        let config = spec
+            .configs
+            .iter()
+            .fold(AlterConfig::new(resource), |config, (key, value)| {
+                config.set(key, value)
+            });
+        let failed = |source| request("configure topic", &spec.name, source);
+        let options = AdminOptions::new().request_timeout(Some(LIMIT));
+        let results = self.client.alter_configs(&[config], &options).await;
+        for result in results.map_err(failed)? {
+            result.map_err(|(_, code)| failed(KafkaError::AdminOp(code)))?;
+        }
+        self.await_configs(spec).await
+    }
+
+    /// The controller answers before every broker shows the change.
+    async fn await_configs(&self, spec: &TopicSpec) -> Result<(), AdminError> {
+        let deadline = Instant::now() + LIMIT;
+        loop {
+            let found = self.await_topic(spec).await?;
+            let compared = compare(spec, &found);
+            if compared.is_ok() || Instant::now() >= deadline {
+                return compared;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
     }
 
     async fn create(&self, specs: &[&TopicSpec]) -> Result<(), AdminError> {

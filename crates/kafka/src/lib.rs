@@ -23,8 +23,8 @@ pub mod producer;
 pub mod reader;
 pub mod record;
 pub mod scan;
-pub mod tx_producer;
 pub mod tx;
+pub mod tx_producer;
 
 mod client;
 mod transaction;

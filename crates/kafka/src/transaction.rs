@@ -31,8 +31,9 @@ const TRANSACTION_TIMEOUT_MS: &str = "30000";
 /// A commit faster than this cannot hold a reconnect, hence no second `EndTxn`: librdkafka waits `reconnect.backoff.ms`
 /// (100 ms, less 25 % of jitter) first. Inferred from its source; broken connections are counted as well.
 const UNSUSPICIOUS: Duration = Duration::from_millis(75);
-/// How often deliveries are looked at. rust-rdkafka's own flush looks every 100 ms, which would be every commit's latency.
-const GLANCE: Duration = Duration::from_micros(300);
+/// How often deliveries are looked at. rust-rdkafka's own flush looks every 100 ms, which would be every commit's latency;
+/// anything below a millisecond is a busy loop, which on a small machine takes the processor from the broker.
+const GLANCE: Duration = Duration::from_millis(1);
 /// For records whose place in the log nobody asks for.
 pub(crate) const UNTRACKED: usize = usize::MAX;
 
@@ -70,23 +71,14 @@ pub enum TxError {
     },
 }
 
-impl TxError {
-    fn of(act: &'static str, id: &str, source: KafkaError) -> Self {
-        let fenced = matches!(
-            source.rdkafka_error_code(),
-            Some(
-                RDKafkaErrorCode::Fenced
-                    | RDKafkaErrorCode::ProducerFenced
-                    | RDKafkaErrorCode::InvalidProducerEpoch
-            )
-        );
-        let id = id.to_owned();
-        if fenced {
-            Self::Fenced { id, source }
-        } else {
-            Self::Failed { act, id, source }
-        }
-    }
+/// Whether this code says that somebody else has taken the transactional id.
+fn is_fenced(code: RDKafkaErrorCode) -> bool {
+    matches!(
+        code,
+        RDKafkaErrorCode::Fenced
+            | RDKafkaErrorCode::ProducerFenced
+            | RDKafkaErrorCode::InvalidProducerEpoch
+    )
 }
 
 /// A committed transaction.
@@ -171,12 +163,13 @@ impl Transactions {
         let producer: BaseProducer<Deliveries> =
             cluster.create_with(&config, "transactions", context)?;
         let opened = producer.init_transactions(Timeout::After(limit));
-        opened.map_err(|source| TxError::of("take the fence", id, source))?;
-        Ok(Self {
+        let transactions = Self {
             producer,
             id: id.to_owned(),
             failures_before: 0,
-        })
+        };
+        opened.map_err(|source| transactions.failed("take the fence", source))?;
+        Ok(transactions)
     }
 
     /// Hands over log lines and errors. To be called now and then while no transaction is open.
@@ -237,12 +230,7 @@ impl Transactions {
         }
         let context = self.producer.client().context();
         if let Some((topic, source)) = locked(&context.refused).take() {
-            return Err(match TxError::of("write", &self.id, source) {
-                TxError::Failed { source, .. } => TxError::Refused { topic, source },
-                fenced @ (TxError::Fenced { .. }
-                | TxError::Cluster(_)
-                | TxError::Refused { .. }) => fenced,
-            });
+            return Err(self.refused(topic, source));
         }
         let started = Instant::now();
         let ended = self.producer.commit_transaction(Timeout::Never);
@@ -259,6 +247,30 @@ impl Transactions {
     }
 
     fn failed(&self, act: &'static str, source: KafkaError) -> TxError {
-        TxError::of(act, &self.id, source)
+        let id = self.id.clone();
+        match self.fenced(&source) {
+            Some(source) => TxError::Fenced { id, source },
+            None => TxError::Failed { act, id, source },
+        }
+    }
+
+    fn refused(&self, topic: String, source: KafkaError) -> TxError {
+        match self.fenced(&source) {
+            Some(source) => TxError::Fenced {
+                id: self.id.clone(),
+                source,
+            },
+            None => TxError::Refused { topic, source },
+        }
+    }
+
+    /// A fence shows first in whichever request comes first, and later calls fail for being too late; the client remembers
+    /// what it was.
+    fn fenced(&self, source: &KafkaError) -> Option<KafkaError> {
+        if source.rdkafka_error_code().is_some_and(is_fenced) {
+            return Some(source.clone());
+        }
+        let (code, _) = self.producer.client().fatal_error()?;
+        is_fenced(code).then_some(KafkaError::Global(code))
     }
 }

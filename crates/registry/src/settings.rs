@@ -46,9 +46,10 @@ impl InForce {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Update {
-    /// The level.
+    /// The level. Some clients use the name that it has in answers.
     #[serde(
         default,
+        alias = "compatibilityLevel",
         deserialize_with = "present",
         skip_serializing_if = "Option::is_none"
     )]

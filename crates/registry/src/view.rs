@@ -92,7 +92,13 @@ impl View {
         let tasks = vec![
             tokio::spawn(follow_schemas(schemas, inner.clone())),
             tokio::spawn(follow_replies(replies, inner.clone())),
-            tokio::spawn(answer_ends(questions, admin, topics.schemas.clone(), nudge)),
+            tokio::spawn(answer_ends(
+                questions,
+                admin,
+                topics.schemas.clone(),
+                inner.clone(),
+                nudge,
+            )),
         ];
         Ok(Self {
             inner,
@@ -289,6 +295,7 @@ async fn answer_ends(
     mut questions: mpsc::Receiver<oneshot::Sender<EndAnswer>>,
     admin: Arc<Admin>,
     topic: String,
+    inner: Arc<Inner>,
     nudge: kafka::EndRequester,
 ) {
     while let Some(first) = questions.recv().await {
@@ -300,7 +307,12 @@ async fn answer_ends(
             .await
             .map_err(|error| error.to_string());
         // markers at the end of the log are no records: only the reader can say that it has passed them
-        nudge.request_end();
+        if end
+            .as_ref()
+            .is_ok_and(|end| inner.progress.borrow().next < *end)
+        {
+            nudge.request_end();
+        }
         for one in waiting {
             // whoever asked may have gone
             one.send(end.clone()).ok();

@@ -1,11 +1,274 @@
-//! Placeholder until core lands.
-#![allow(missing_docs, reason = "placeholder until core lands")]
+//! Compatibility of schemas: may data written with one be read with another, and if not, every reason why.
+//!
+//! Rules and names of differences are those of Confluent's registry 8.1, so that its clients and their users see what
+//! they know. Not on the path of events: asked when a contract or a schema is about to change.
+//! Where the reference compares nothing at all (a JSON Schema keyword that it ignores), a change counts as
+//! incompatible here: it may break readers, and we could not say that it does not.
+
+mod avro;
+mod json;
+
 use crate::schema_error::SchemaError;
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Policy { Strict, Lenient }
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum SchemaType { Avro, Json }
+use std::{fmt, str::FromStr};
+
+/// Which earlier versions a new one is checked against, and in which direction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Level {
+    /// No check.
+    None,
+    /// The new version reads data of the latest.
+    Backward,
+    /// The new version reads data of every earlier one.
+    BackwardTransitive,
+    /// The latest version reads data of the new one.
+    Forward,
+    /// Every earlier version reads data of the new one.
+    ForwardTransitive,
+    /// Both directions with the latest.
+    Full,
+    /// Both directions with every earlier one.
+    FullTransitive,
+}
+
+/// A text is not the name of a [`Level`].
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is not a compatibility level")]
+pub struct InvalidLevel(pub String);
+
+impl Level {
+    /// Every level.
+    pub const ALL: &'static [Level] = &[
+        Level::None,
+        Level::Backward,
+        Level::BackwardTransitive,
+        Level::Forward,
+        Level::ForwardTransitive,
+        Level::Full,
+        Level::FullTransitive,
+    ];
+
+    /// As written in configurations: `BACKWARD_TRANSITIVE`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Level::None => "NONE",
+            Level::Backward => "BACKWARD",
+            Level::BackwardTransitive => "BACKWARD_TRANSITIVE",
+            Level::Forward => "FORWARD",
+            Level::ForwardTransitive => "FORWARD_TRANSITIVE",
+            Level::Full => "FULL",
+            Level::FullTransitive => "FULL_TRANSITIVE",
+        }
+    }
+
+    /// Whether every earlier version counts, not only the latest.
+    pub fn is_transitive(self) -> bool {
+        match self {
+            Level::BackwardTransitive | Level::ForwardTransitive | Level::FullTransitive => true,
+            Level::None | Level::Backward | Level::Forward | Level::Full => false,
+        }
+    }
+
+    /// The directions that are checked, in order.
+    pub fn directions(self) -> &'static [Direction] {
+        match self {
+            Level::None => &[],
+            Level::Backward | Level::BackwardTransitive => &[Direction::NewReadsOld],
+            Level::Forward | Level::ForwardTransitive => &[Direction::OldReadsNew],
+            Level::Full | Level::FullTransitive => {
+                &[Direction::NewReadsOld, Direction::OldReadsNew]
+            }
+        }
+    }
+}
+
+impl fmt::Display for Level {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl FromStr for Level {
+    type Err = InvalidLevel;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let found = Level::ALL
+            .iter()
+            .find(|level| level.as_str().eq_ignore_ascii_case(text));
+        found.copied().ok_or_else(|| InvalidLevel(text.to_owned()))
+    }
+}
+
+/// How JSON Schemas are judged; Avro knows one way only.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Policy {
+    /// Whatever one schema allows, the other must allow.
+    Strict,
+    /// The same, save that readers ignore properties that they do not know.
+    Lenient,
+}
+
+/// The language that a schema is written in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum SchemaType {
+    /// Apache Avro.
+    Avro,
+    /// JSON Schema.
+    Json,
+}
+
+impl SchemaType {
+    /// As written in registry requests.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            SchemaType::Avro => "AVRO",
+            SchemaType::Json => "JSON",
+        }
+    }
+}
+
+/// One difference between two schemas.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Difference { pub kind: &'static str, pub path: String, pub message: String, pub detail: String, pub compatible: bool }
-#[allow(clippy::missing_errors_doc, reason = "placeholder until core lands")]
-pub fn compare(_: SchemaType, _: &str, _: &str, _: Policy) -> Result<Vec<Difference>, SchemaError> { Ok(vec![]) }
+pub struct Difference {
+    /// Confluent's name of it: `READER_FIELD_MISSING_DEFAULT_VALUE`; for what Confluent does not compare, ours.
+    pub kind: &'static str,
+    /// Where: in the reader's schema for Avro (`/fields/1`), in either for JSON (`#/properties/bar`).
+    pub path: String,
+    /// The whole sentence.
+    pub message: String,
+    /// What exactly: the missing symbols, the field's name, the two types. Empty where there is no more to say.
+    pub detail: String,
+    /// Whether data may still be read.
+    pub compatible: bool,
+}
+
+impl fmt::Display for Difference {
+    /// As Confluent's clients see it among the details of a refusal.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            kind,
+            message,
+            detail,
+            ..
+        } = self;
+        if detail.is_empty() {
+            write!(f, "{{errorType:\"{kind}\", description:\"{message}\"}}")
+        } else {
+            write!(
+                f,
+                "{{errorType:'{kind}', description:'{message}', additionalInfo:'{detail}'}}"
+            )
+        }
+    }
+}
+
+/// Who reads whose data.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Direction {
+    /// The new version must read data of the old: backward.
+    NewReadsOld,
+    /// The old version must read data of the new: forward.
+    OldReadsNew,
+}
+
+impl Direction {
+    /// What the reader's and the writer's schema are called in messages.
+    fn words(self) -> (&'static str, &'static str) {
+        match self {
+            Direction::NewReadsOld => ("new", "old"),
+            Direction::OldReadsNew => ("old", "new"),
+        }
+    }
+}
+
+/// An earlier version of a schema.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Version<'a> {
+    /// Its number in the subject.
+    pub number: u32,
+    /// Its text.
+    pub schema: &'a str,
+}
+
+/// A difference that breaks a reader of `version`, or a reader that is `version`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Incompatibility {
+    /// The number of the earlier version.
+    pub version: u32,
+    /// Who could not read.
+    pub direction: Direction,
+    /// Why.
+    pub difference: Difference,
+}
+
+/// Every difference that matters to `reader` reading data of `writer`, the compatible ones included.
+///
+/// # Errors
+/// [`SchemaError`] when one of them is not a schema, or they are too large to compare.
+pub fn compare(
+    ty: SchemaType,
+    reader: &str,
+    writer: &str,
+    policy: Policy,
+) -> Result<Vec<Difference>, SchemaError> {
+    compare_as(ty, reader, writer, policy, Direction::NewReadsOld)
+}
+
+/// Check a new version against the earlier ones, given newest last; empty when it is compatible.
+///
+/// As the reference does, it goes from the newest back and stops at the first version with an incompatibility.
+///
+/// # Errors
+/// [`SchemaError`] when one of them is not a schema, or they are too large to compare.
+pub fn check(
+    ty: SchemaType,
+    level: Level,
+    policy: Policy,
+    new: &str,
+    previous: &[Version<'_>],
+) -> Result<Vec<Incompatibility>, SchemaError> {
+    let depth = if level.is_transitive() {
+        previous.len()
+    } else {
+        1
+    };
+    for old in previous.iter().rev().take(depth) {
+        let mut found = Vec::new();
+        for &direction in level.directions() {
+            let (reader, writer) = match direction {
+                Direction::NewReadsOld => (new, old.schema),
+                Direction::OldReadsNew => (old.schema, new),
+            };
+            let differences = compare_as(ty, reader, writer, policy, direction)?;
+            found.extend(
+                differences
+                    .into_iter()
+                    .filter(|difference| !difference.compatible)
+                    .map(|difference| Incompatibility {
+                        version: old.number,
+                        direction,
+                        difference,
+                    }),
+            );
+        }
+        if !found.is_empty() {
+            return Ok(found);
+        }
+    }
+    Ok(vec![])
+}
+
+fn compare_as(
+    ty: SchemaType,
+    reader: &str,
+    writer: &str,
+    policy: Policy,
+    direction: Direction,
+) -> Result<Vec<Difference>, SchemaError> {
+    match ty {
+        SchemaType::Avro => avro::compare(reader, writer, direction),
+        SchemaType::Json => json::compare(writer, reader, policy, direction),
+    }
+}
+
+#[cfg(test)]
+mod tests;

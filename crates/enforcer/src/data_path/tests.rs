@@ -4,7 +4,7 @@ use super::*;
 use crate::{
     envelope::{SOURCE, Source},
     force::{CatchUpFailed, Mode, testing::port_at},
-    progress::{Progress, parse_progress},
+    progress::parse_progress,
     status::PortState,
 };
 use kafka::tx::{FakeCluster, FakePort, Fault, Stored};
@@ -126,7 +126,7 @@ impl World {
             }
             path.turn();
         }
-        panic!("not drained: {path:?}");
+        unreachable!("not drained: {path:?}");
     }
 
     fn state(&self) -> PortState {

@@ -20,7 +20,7 @@ use rdkafka::{
     consumer::ConsumerGroupMetadata,
     error::{KafkaError, RDKafkaErrorCode},
     message::{Header, OwnedHeaders},
-    producer::{BaseProducer, BaseRecord, Producer, PurgeConfig},
+    producer::{BaseProducer, BaseRecord, Producer},
     util::Timeout,
 };
 use std::{
@@ -33,7 +33,7 @@ use std::{
 /// `flush` looks every 100 ms, which would be the latency of every transaction.
 const FLUSH_STEP: Duration = Duration::from_micros(200);
 
-/// How long an abort waits for records already on the wire before the producer is replaced instead.
+/// How long an abort waits for queued records to be answered before the producer is replaced instead.
 const ABORT_WAIT: Duration = Duration::from_secs(5);
 
 /// How often offsets are offered again when the coordinator says "not now".
@@ -330,13 +330,13 @@ fn drain(producer: &BaseProducer<ProducerNotes>, wait: Timeout) -> bool {
     true
 }
 
-/// Abort by the transactional call. What is not yet on the wire is purged first, and its reports served: left in the
-/// queue they make `abort_transaction` wait for ever, since nobody else serves them.
+/// Abort by the transactional call, once everything queued is answered. Left in the queue, records would make
+/// `abort_transaction` wait for ever for reports that nobody else serves; purged from it, they would leave gaps in the
+/// sequence, and the epoch that librdkafka then asks for is not there yet when the next transaction wants it.
 fn abort(producer: &BaseProducer<ProducerNotes>) -> Result<(), Broken> {
     if producer.context().is_suspect() {
         return Err(Broken("a connection failed".to_owned()));
     }
-    producer.purge(PurgeConfig::default().queue());
     if !drain(producer, Timeout::After(ABORT_WAIT)) {
         return Err(Broken("records in flight are not answered".to_owned()));
     }

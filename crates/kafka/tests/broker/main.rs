@@ -5,6 +5,7 @@
 
 mod dev;
 mod logs;
+mod publish;
 mod support;
 mod topics;
 mod writer;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use kafka::dev::{DevBroker, DevBrokerConfig, JarSource};
 use kafka::{Admin, Cluster, LogEvent, LogReader, Outgoing, TopicSpec};
@@ -158,5 +158,17 @@ pub(crate) async fn until_end(reader: &mut LogReader) -> (Vec<String>, i64) {
             LogEvent::EndReached { next } => return (values, next),
             LogEvent::Trouble(what) => eprintln!("trouble: {what}"),
         }
+    }
+}
+
+/// Waits until `check` gives something.
+pub(crate) fn eventually<T>(what: &str, mut check: impl FnMut() -> Option<T>) -> T {
+    let deadline = Instant::now() + LIMIT;
+    loop {
+        if let Some(found) = check() {
+            return found;
+        }
+        assert!(Instant::now() < deadline, "never came true: {what}");
+        std::thread::sleep(Duration::from_millis(20));
     }
 }

@@ -14,7 +14,7 @@ use nix::unistd::Pid;
 use crate::support::{LIMIT, cluster, outgoing, stranger, topic, unique, until_end};
 
 /// Numbers the requests: `<n>:<request>` in the log, `<request>=<n>` as the reply. The log begins with `founded`.
-struct Counter {
+pub(crate) struct Counter {
     log: String,
     replies: String,
     more_requests: Vec<String>,
@@ -22,7 +22,7 @@ struct Counter {
 }
 
 impl Counter {
-    fn new(names: &Names) -> Self {
+    pub(crate) fn new(names: &Names) -> Self {
         let (log, replies) = (names.log.clone(), names.replies.clone());
         Self {
             log,
@@ -90,7 +90,7 @@ impl LogCore for Counter {
 }
 
 #[derive(Clone, Debug)]
-struct Names {
+pub(crate) struct Names {
     id: String,
     requests: String,
     log: String,
@@ -99,6 +99,17 @@ struct Names {
 }
 
 impl Names {
+    pub(crate) fn fixed(id: &str, requests: &str, log: &str, replies: &str) -> Self {
+        let [id, requests, log, replies] = [id, requests, log, replies].map(str::to_owned);
+        Self {
+            id,
+            requests,
+            log,
+            replies,
+            more_requests: Vec::new(),
+        }
+    }
+
     async fn new() -> Self {
         Self {
             id: unique("writer"),
@@ -109,7 +120,7 @@ impl Names {
         }
     }
 
-    fn config(&self, cluster: Cluster) -> LogWriterConfig {
+    pub(crate) fn config(&self, cluster: Cluster) -> LogWriterConfig {
         LogWriterConfig {
             cluster: cluster.with_option("session.timeout.ms", "6000"),
             group: self.id.clone(),
@@ -275,16 +286,14 @@ fn child_process() {
     let Ok(text) = std::env::var(CHILD) else {
         return;
     };
-    let mut fields = text.split(' ').map(str::to_owned);
-    let mut field = || fields.next().expect("all fields are given");
-    let cluster = Cluster::new(field());
-    let names = Names {
-        id: field(),
-        requests: field(),
-        log: field(),
-        replies: field(),
-        more_requests: Vec::new(),
+    let fields: Vec<&str> = text.split(' ').collect();
+    let [bootstrap, id, requests, log, replies] = fields[..] else {
+        unreachable!("five fields are given: {text}")
     };
+    let (cluster, names) = (
+        Cluster::new(bootstrap),
+        Names::fixed(id, requests, log, replies),
+    );
     let _writer = LogWriter::spawn(names.config(cluster), Counter::new(&names));
     std::thread::sleep(LIMIT * 5);
 }

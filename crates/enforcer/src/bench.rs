@@ -1,0 +1,151 @@
+//! What the data path costs, against the copy it cannot be faster than.
+//!
+//! `copy-limit` moves the same records through the same transactional port with the same one header and the same
+//! interval, and judges nothing. Both sides run in turns, round after round, on the same broker, and the median counts:
+//! the ratio holds from machine to machine where the figures do not.
+
+mod events;
+mod rounds;
+
+use contract::rule::CompileError;
+use events::Events;
+use kafka::{AdminError, Cluster, ClusterError, SendError};
+use rounds::Bench;
+use serde::Serialize;
+use std::{io, time::Duration};
+
+/// What to run.
+#[derive(Debug, Clone)]
+pub struct BenchOptions {
+    /// Events of the Avro rows.
+    pub avro_events: usize,
+    /// Events of the JSON rows, which are about twice as large.
+    pub json_events: usize,
+    /// How often each row runs; odd, so that there is a median.
+    pub rounds: usize,
+    /// No new round starts after this time.
+    pub time_limit: Duration,
+}
+
+impl Default for BenchOptions {
+    /// Half a million Avro and 200,000 JSON events, five rounds, ten minutes.
+    fn default() -> Self {
+        Self {
+            avro_events: 500_000,
+            json_events: 200_000,
+            rounds: 5,
+            time_limit: Duration::from_secs(600),
+        }
+    }
+}
+
+/// The machine it ran on, since figures mean nothing without.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Machine {
+    /// Cores this process may use.
+    pub cores: usize,
+    /// Operating system.
+    pub os: &'static str,
+    /// Processor architecture.
+    pub arch: &'static str,
+}
+
+/// One line of the table.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Row {
+    /// What ran.
+    pub name: &'static str,
+    /// Median over the rounds.
+    pub rate: f64,
+    /// Of what.
+    pub unit: &'static str,
+    /// Bytes of one event's value.
+    pub event_bytes: usize,
+    /// Rounds that were run.
+    pub rounds: usize,
+    /// The median of the rounds' own ratios.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ratio: Option<f64>,
+    /// The row that the ratio is against.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub against: Option<&'static str>,
+}
+
+/// The whole table.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Report {
+    /// `enforce`.
+    pub bench: &'static str,
+    /// Where.
+    pub machine: Machine,
+    /// The rows.
+    pub rows: Vec<Row>,
+}
+
+/// The benchmark could not be run.
+#[derive(Debug, thiserror::Error)]
+pub enum BenchError {
+    /// No runtime for the preparation.
+    #[error("cannot start a runtime")]
+    Runtime(#[source] io::Error),
+    /// Topics could not be made.
+    #[error("cannot make the topics")]
+    Topics(#[source] Box<AdminError>),
+    /// No producer for the events.
+    #[error("cannot make a producer")]
+    Producer(#[source] ClusterError),
+    /// Events could not be written to the inbox.
+    #[error("cannot write the events")]
+    Feed(#[source] SendError),
+    /// The benchmark's own contract does not compile.
+    #[error("the benchmark's contract does not compile")]
+    Contract(#[source] CompileError),
+    /// A run did not come to its end.
+    #[error("{row} stopped after {done} of {total} events")]
+    Stuck {
+        /// Which row.
+        row: &'static str,
+        /// Events judged.
+        done: u64,
+        /// Events to judge.
+        total: u64,
+    },
+    /// A run judged otherwise than the events were made.
+    #[error("{row} refused {found} events, made were {expected} bad ones")]
+    Verdicts {
+        /// Which row.
+        row: &'static str,
+        /// Events quarantined.
+        found: u64,
+        /// Bad events generated.
+        expected: u64,
+    },
+}
+
+/// Run it on a broker; blocks for minutes, so not on a runtime's worker. Topics are made under a domain of their own.
+/// `say` is told what happens.
+///
+/// # Errors
+/// [`BenchError`] says what stopped it.
+pub fn run(
+    cluster: &Cluster,
+    options: &BenchOptions,
+    say: &mut dyn FnMut(&str),
+) -> Result<Report, BenchError> {
+    let mut bench = Bench::new(cluster, options.time_limit)?;
+    let avro = Events::avro(options.avro_events);
+    let json = Events::json(options.json_events);
+    let mut rows = bench.compare(&avro, ["copy-limit", "avro"], options.rounds, say)?;
+    rows.extend(bench.compare(&json, ["copy-limit-json", "json"], options.rounds, say)?);
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let machine = Machine {
+        cores,
+        os: std::env::consts::OS,
+        arch: std::env::consts::ARCH,
+    };
+    Ok(Report {
+        bench: "enforce",
+        machine,
+        rows,
+    })
+}

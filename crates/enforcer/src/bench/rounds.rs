@@ -1,0 +1,377 @@
+//! Two sides run in turns over the same inbox: the bare copy and the enforcer.
+
+use super::{BenchError, Row, events::Events};
+use crate::{
+    CatchUp, CatchUpFailed, PortEntry, Snapshot,
+    data_path::{DataPath, Limits},
+    envelope::{SOURCE, Source, product},
+    status::EnforcerStatus,
+};
+use contract::address::PortAddress;
+use futures_util::future::try_join_all;
+use kafka::{
+    Admin, Cluster, Outgoing, Producer, TopicSpec,
+    tx::{self, KafkaPort, Outcome, Polled, TransactionalPort, TxConfig},
+};
+use std::{
+    collections::BTreeMap,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+use tokio::{
+    runtime::{Builder, Runtime},
+    sync::watch,
+};
+
+/// As the published figures: four partitions.
+const PARTITIONS: usize = 4;
+
+/// Events handed to the producer at a time.
+const CHUNK: usize = 10_000;
+
+/// A run that brings nothing for so long is stuck.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The governance position of the benchmark's contracts.
+const SEQ: u64 = 0;
+
+/// The benchmark's broker and names.
+pub(super) struct Bench {
+    cluster: Cluster,
+    runtime: Runtime,
+    admin: Admin,
+    domain: String,
+    until: Instant,
+    runs: usize,
+}
+
+impl Bench {
+    pub(super) fn new(cluster: &Cluster, time_limit: Duration) -> Result<Self, BenchError> {
+        let runtime = Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map_err(BenchError::Runtime)?;
+        Ok(Self {
+            cluster: cluster.clone(),
+            runtime,
+            admin: Admin::new(cluster).map_err(|error| BenchError::Topics(Box::new(error)))?,
+            domain: format!("bench-{}", std::process::id()),
+            until: Instant::now() + time_limit,
+            runs: 0,
+        })
+    }
+
+    /// Feed the events, run both sides in turns, and give the medians.
+    pub(super) fn compare(
+        &mut self,
+        events: &Events,
+        [limit, name]: [&'static str; 2],
+        rounds: usize,
+        say: &mut dyn FnMut(&str),
+    ) -> Result<Vec<Row>, BenchError> {
+        let port = self.prepare(events, name, say)?;
+        let (mut limits, mut rates) = (Vec::new(), Vec::new());
+        for round in 1..=rounds {
+            if round > 1 && Instant::now() >= self.until {
+                break;
+            }
+            limits.push(self.copy(limit, events, &port)?);
+            rates.push(self.enforce(name, events, &port)?);
+            if let (Some(copy), Some(enforce)) = (limits.last(), rates.last()) {
+                say(&format!(
+                    "round {round}: {limit} {copy:.0}/s, {name} {enforce:.0}/s"
+                ));
+            }
+        }
+        let mut ratios: Vec<f64> = rates
+            .iter()
+            .zip(&limits)
+            .map(|(rate, limit)| rate / limit)
+            .collect();
+        let row = |name, rate, ratio, against| Row {
+            name,
+            rate,
+            unit: "events/s",
+            event_bytes: events.bytes(),
+            rounds: limits.len(),
+            ratio,
+            against,
+        };
+        Ok(vec![
+            row(limit, median(&mut limits.clone()), None, None),
+            row(
+                name,
+                median(&mut rates),
+                Some(median(&mut ratios)),
+                Some(limit),
+            ),
+        ])
+    }
+
+    /// Make the topics of one port and fill its inbox.
+    fn prepare(
+        &self,
+        events: &Events,
+        name: &str,
+        say: &mut dyn FnMut(&str),
+    ) -> Result<PortEntry, BenchError> {
+        let rules = Arc::new(events.rules().map_err(BenchError::Contract)?);
+        let address = PortAddress::new(&self.domain, "departures", name, 1)
+            .expect("the benchmark's names are valid");
+        let port = PortEntry::new(address.clone(), address.default_inbox(), rules);
+        let topics = [&port.inbox, &port.product, &port.quarantine].map(|topic| TopicSpec {
+            name: topic.clone(),
+            partitions: i32::try_from(PARTITIONS).expect("a few"),
+            replication: -1,
+            configs: BTreeMap::new(),
+        });
+        let made = self.runtime.block_on(self.admin.ensure_topics(&topics));
+        made.map_err(|error| BenchError::Topics(Box::new(error)))?;
+        say(&format!(
+            "writing {} {name} events of {} bytes",
+            events.count,
+            events.bytes()
+        ));
+        self.feed(events, &port.inbox)?;
+        Ok(port)
+    }
+
+    fn feed(&self, events: &Events, inbox: &str) -> Result<(), BenchError> {
+        let producer = Producer::new(&self.cluster).map_err(BenchError::Producer)?;
+        let record = |number: usize| Outgoing {
+            topic: inbox.to_owned(),
+            partition: i32::try_from(number % PARTITIONS).ok(),
+            key: Some(Events::key(number)),
+            value: Some(events.value(number)),
+            ..Outgoing::default()
+        };
+        self.runtime.block_on(async {
+            for start in (0..events.count).step_by(CHUNK) {
+                let chunk = start..events.count.min(start + CHUNK);
+                let sends = chunk.map(|number| producer.send(record(number)));
+                try_join_all(sends).await.map_err(BenchError::Feed)?;
+            }
+            Ok(())
+        })
+    }
+
+    /// A port with a consumer group of its own, so that it reads the inbox from its beginning.
+    fn port(&mut self) -> KafkaPort {
+        self.runs += 1;
+        let group = format!("{}.{}", self.domain, self.runs);
+        let transactional_id = format!("{group}.0");
+        KafkaPort::new(&TxConfig {
+            cluster: self.cluster.clone(),
+            group,
+            transactional_id,
+        })
+    }
+
+    /// The bare copy: every record with one header, the same interval, no judgement.
+    fn copy(
+        &mut self,
+        row: &'static str,
+        events: &Events,
+        port: &PortEntry,
+    ) -> Result<f64, BenchError> {
+        let mut clock = Clock::new(row, events.count);
+        let mut copy = Copy::new(self.port(), port);
+        while !clock.is_done() {
+            let done = copy.turn();
+            clock.note(done)?;
+        }
+        copy.tx.close();
+        Ok(clock.rate())
+    }
+
+    /// The enforcer's own loop with the real rules.
+    fn enforce(
+        &mut self,
+        row: &'static str,
+        events: &Events,
+        port: &PortEntry,
+    ) -> Result<f64, BenchError> {
+        let (view, seen) = watch::channel(Arc::new(Snapshot::new(SEQ, [port.clone()])));
+        let status = watch::channel(EnforcerStatus::default()).0;
+        let limits = Limits::default();
+        let mut path = DataPath::new(self.port(), seen, Box::new(Nothing), limits, status);
+        let mut clock = Clock::new(row, events.count);
+        while !clock.is_done() {
+            path.turn();
+            clock.note(path.committed().inbox)?;
+        }
+        let rate = clock.rate();
+        let found = path.committed().quarantined;
+        path.close();
+        drop(view);
+        if found != events.bad() {
+            return Err(BenchError::Verdicts {
+                row,
+                found,
+                expected: events.bad(),
+            });
+        }
+        Ok(rate)
+    }
+}
+
+/// Time from the first record's commit on, so that joining the group does not count.
+struct Clock {
+    row: &'static str,
+    total: u64,
+    first: Option<(Instant, u64)>,
+    last: (Instant, u64),
+}
+
+impl Clock {
+    fn new(row: &'static str, total: usize) -> Self {
+        Self {
+            row,
+            total: total as u64,
+            first: None,
+            last: (Instant::now(), 0),
+        }
+    }
+
+    fn is_done(&self) -> bool {
+        self.last.1 >= self.total
+    }
+
+    fn note(&mut self, done: u64) -> Result<(), BenchError> {
+        if done > self.last.1 {
+            self.last = (Instant::now(), done);
+            self.first.get_or_insert(self.last);
+        } else if self.last.0.elapsed() > PATIENCE {
+            let Self { row, total, .. } = *self;
+            return Err(BenchError::Stuck { row, done, total });
+        }
+        Ok(())
+    }
+
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "counts of a benchmark are far below 2^52"
+    )]
+    fn rate(&self) -> f64 {
+        let Some((start, before)) = self.first else {
+            return 0.0;
+        };
+        let seconds = self.last.0.duration_since(start).as_secs_f64().max(1e-9);
+        (self.last.1 - before) as f64 / seconds
+    }
+}
+
+/// The bare copy.
+struct Copy<'a> {
+    tx: KafkaPort,
+    port: &'a PortEntry,
+    next: [Option<i64>; PARTITIONS],
+    open: Option<Duration>,
+    read: u64,
+    done: u64,
+    source: String,
+}
+
+impl<'a> Copy<'a> {
+    fn new(mut tx: KafkaPort, port: &'a PortEntry) -> Self {
+        tx.subscribe(std::slice::from_ref(&port.inbox));
+        let next = [None; PARTITIONS];
+        Self {
+            tx,
+            port,
+            next,
+            open: None,
+            read: 0,
+            done: 0,
+            source: String::new(),
+        }
+    }
+
+    /// One poll; the number of records committed so far.
+    fn turn(&mut self) -> u64 {
+        let Self {
+            tx,
+            port,
+            next,
+            source,
+            ..
+        } = self;
+        let polled = tx.poll(Duration::from_millis(50), &mut |record, outbox| {
+            Source {
+                partition: record.partition,
+                offset: record.offset,
+                seq: SEQ,
+            }
+            .write(source);
+            let added = [(SOURCE, Some(source.as_bytes()))];
+            // A broken transaction shows at the commit.
+            let sent = outbox.send(&product(port, record, &added));
+            let slot = usize::try_from(record.partition)
+                .ok()
+                .and_then(|at| next.get_mut(at));
+            if let (Ok(()), Some(slot)) = (sent, slot) {
+                *slot = Some(record.offset + 1);
+            }
+        });
+        let now = self.tx.now();
+        match polled {
+            Polled::Record => {
+                self.read += 1;
+                self.open.get_or_insert(now);
+            }
+            Polled::Positions(_) => self.forget(),
+            Polled::Drained | Polled::Idle => self.commit(),
+            Polled::Waiting(_) => {}
+        }
+        if self
+            .open
+            .is_some_and(|since| now - since >= Limits::default().interval)
+        {
+            self.commit();
+        }
+        self.done
+    }
+
+    fn commit(&mut self) {
+        if self.open.is_none() {
+            return;
+        }
+        let offsets = self
+            .next
+            .iter()
+            .enumerate()
+            .filter_map(|(partition, next)| {
+                Some(tx::Progress {
+                    topic: self.port.inbox.clone(),
+                    partition: i32::try_from(partition).ok()?,
+                    next: (*next)?,
+                    metadata: String::new(),
+                })
+            });
+        let progress: Vec<tx::Progress> = offsets.collect();
+        if self.tx.commit(&progress) == Outcome::Committed {
+            self.done += self.read;
+        }
+        self.forget();
+    }
+
+    fn forget(&mut self) {
+        self.next = [None; PARTITIONS];
+        self.open = None;
+        self.read = 0;
+    }
+}
+
+fn median(values: &mut [f64]) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 2).copied().unwrap_or(0.0)
+}
+
+/// The benchmark's contracts never change.
+struct Nothing;
+
+impl CatchUp for Nothing {
+    fn catch_up(&mut self, _timeout: Duration) -> Result<(), CatchUpFailed> {
+        Ok(())
+    }
+}

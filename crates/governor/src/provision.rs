@@ -1,0 +1,226 @@
+//! The provisioner: brings about what the facts ask for, and says so with a fact.
+//!
+//! For each domain its proposals topic; for each port whose approved version is not in force: inbox, product and
+//! quarantine topics, the schemas under their subjects, then `contract.version.activated` with the schema ids.
+//! Level-triggered: it compares what is due with what is, so it can be killed at any instruction and simply starts over.
+
+use crate::core::chain;
+use crate::follow::View;
+use crate::prepare::PROVISIONER;
+use crate::topics::{Topics, domain_proposals_spec};
+use governance::body::{Activated, Binding, ContractVersion, Port};
+use governance::mesh::Mesh;
+use governance::proposal::{ACTIVATE, ACTOR, AUTHENTICATED_BY};
+use kafka::{Admin, Header, Outgoing, Producer, TopicSpec};
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::watch;
+
+/// A schema as the registry knows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RegisteredSchema {
+    /// Id.
+    pub id: u32,
+    /// GUID, 32 hex digits.
+    pub guid: String,
+}
+
+/// Registers the schemas of ports; the binary gives the built-in registry.
+pub trait Registrar: Send + Sync + 'static {
+    /// Register a schema under a subject that belongs to a port. Doing it twice is doing it once.
+    ///
+    /// # Errors
+    /// Why not, in words; it will be tried again.
+    fn register(
+        &self,
+        subject: &str,
+        schema_type: &str,
+        schema: &str,
+        port: &str,
+    ) -> impl Future<Output = Result<RegisteredSchema, String>> + Send;
+}
+
+/// What the provisioner is at: per port or topic, why it is not there yet.
+pub type Pending = BTreeMap<String, String>;
+
+/// How long to wait before what failed is tried again.
+const RETRY: Duration = Duration::from_secs(2);
+/// How long an activation may take to show in the view before it is proposed again.
+const ACTIVATION_LIMIT: Duration = Duration::from_secs(15);
+
+pub(crate) struct Provisioner<R> {
+    pub(crate) admin: Arc<Admin>,
+    pub(crate) producer: Producer,
+    pub(crate) registrar: R,
+    pub(crate) topics: Topics,
+    pub(crate) replication: i32,
+    pub(crate) view: watch::Receiver<View>,
+    pub(crate) pending: watch::Sender<Pending>,
+}
+
+impl<R: Registrar> Provisioner<R> {
+    /// Reconcile for ever.
+    pub(crate) async fn run(mut self) {
+        let mut domains_done = 0;
+        loop {
+            let mesh = Arc::clone(&self.view.borrow_and_update().mesh);
+            let mut pending = Pending::new();
+            if mesh.domains.len() != domains_done {
+                match self.domain_topics(&mesh).await {
+                    Ok(()) => domains_done = mesh.domains.len(),
+                    Err(why) => drop(pending.insert("domains".to_owned(), why)),
+                }
+            }
+            for due in mesh.due_activations() {
+                let port = &due.port.opened.state;
+                if let Err(why) = self.activate(&mesh, port, due.contract).await {
+                    tracing::warn!(port = %port.address, reason = %why, "cannot provision a port yet");
+                    pending.insert(port.address.clone(), why);
+                }
+            }
+            let idle = if pending.is_empty() { None } else { Some(RETRY) };
+            self.pending.send_if_modified(|last| {
+                let changed = *last != pending;
+                *last = pending;
+                changed
+            });
+            if !self.wait(idle).await {
+                return;
+            }
+        }
+    }
+
+    /// Wait for the view to change, or for the retry.
+    async fn wait(&mut self, retry: Option<Duration>) -> bool {
+        match retry {
+            None => self.view.changed().await.is_ok(),
+            Some(retry) => {
+                let changed = tokio::time::timeout(retry, self.view.changed()).await;
+                !matches!(changed, Ok(Err(_)))
+            }
+        }
+    }
+
+    async fn domain_topics(&self, mesh: &Mesh) -> Result<(), String> {
+        let specs: Vec<TopicSpec> =
+            mesh.domains.keys().map(|name| domain_proposals_spec(name, self.replication)).collect();
+        self.admin.ensure_topics(&specs).await.map(drop).map_err(|error| chain(&error))
+    }
+
+    async fn activate(
+        &mut self,
+        mesh: &Mesh,
+        port: &Port,
+        contract: &ContractVersion,
+    ) -> Result<(), String> {
+        self.port_topics(port, contract).await?;
+        let bindings = self.register(port, contract).await?;
+        let activated = Activated {
+            port: port.address.clone(),
+            contract_id: contract.contract_id.clone(),
+            version: contract.version.clone(),
+            bindings,
+        };
+        // The position makes a new proposal of each attempt on another state.
+        let id = format!("{}@{}/{}", port.address, contract.version, mesh.size);
+        self.propose(&id, &activated).await?;
+        self.await_activation(&activated).await
+    }
+
+    async fn port_topics(&self, port: &Port, contract: &ContractVersion) -> Result<(), String> {
+        let adopted = contract.settings.inbox.as_ref() == Some(&port.inbox);
+        let mut specs = Vec::new();
+        match self.admin.describe_topic(&port.inbox).await.map_err(|error| chain(&error))? {
+            Some(found) if adopted && found.partitions != port.partitions => {
+                return Err(format!(
+                    "topic {} has {} partitions, the contract says {}: set meshlog.partitions to {}",
+                    port.inbox, found.partitions, port.partitions, found.partitions
+                ));
+            }
+            Some(_) if adopted => {}
+            Some(_) | None => {
+                let retention = contract.settings.inbox_retention_ms;
+                specs.push(self.port_spec(&port.inbox, port.partitions, retention));
+            }
+        }
+        let settings = &contract.settings;
+        specs.push(self.port_spec(&port.address, port.partitions, settings.retention_ms));
+        let quarantine_ms = settings.quarantine_retention_ms;
+        specs.push(self.port_spec(&port.quarantine, port.partitions, quarantine_ms));
+        self.admin.reconcile_topics(&specs).await.map(drop).map_err(|error| chain(&error))
+    }
+
+    fn port_spec(&self, name: &str, partitions: i32, retention_ms: i64) -> TopicSpec {
+        TopicSpec {
+            name: name.to_owned(),
+            partitions,
+            replication: self.replication,
+            configs: BTreeMap::from([
+                ("cleanup.policy".to_owned(), "delete".to_owned()),
+                ("retention.ms".to_owned(), retention_ms.to_string()),
+                ("message.timestamp.type".to_owned(), "CreateTime".to_owned()),
+            ]),
+        }
+    }
+
+    /// The value schema under both topics: TopicNameStrategy then works for producers and for consumers.
+    async fn register(
+        &self,
+        port: &Port,
+        contract: &ContractVersion,
+    ) -> Result<Vec<Binding>, String> {
+        let schema_type = contract.encoding.to_uppercase();
+        let mut bindings = Vec::new();
+        for topic in [&port.inbox, &port.address] {
+            let subject = format!("{topic}-value");
+            let registered = self
+                .registrar
+                .register(&subject, &schema_type, &contract.schema, &port.address)
+                .await?;
+            bindings.push(Binding {
+                subject,
+                schema_id: i32::try_from(registered.id).map_err(|error| error.to_string())?,
+                guid: registered.guid,
+            });
+        }
+        Ok(bindings)
+    }
+
+    async fn propose(&self, id: &str, activated: &Activated) -> Result<(), String> {
+        let value = serde_json::to_vec(activated).map_err(|error| error.to_string())?;
+        let header = |key: &str, value: &str| Header::new(key, value);
+        let request = Outgoing {
+            topic: self.topics.proposals.clone(),
+            partition: Some(0),
+            timestamp_ms: None,
+            key: Some(activated.port.clone().into_bytes()),
+            value: Some(value),
+            headers: vec![
+                header("ce_specversion", "1.0"),
+                header("ce_type", ACTIVATE),
+                header("ce_source", "provisioner"),
+                header("ce_id", id),
+                header(&format!("ce_{ACTOR}"), PROVISIONER),
+                header(&format!("ce_{AUTHENTICATED_BY}"), "system"),
+                header("content-type", "application/json"),
+            ],
+        };
+        self.producer.send(request).await.map(drop).map_err(|error| chain(&error))
+    }
+
+    /// Wait until the activation shows, so that it is not proposed twice.
+    async fn await_activation(&mut self, activated: &Activated) -> Result<(), String> {
+        let in_force = |view: &View| {
+            let port = view.mesh.ports.get(&activated.port);
+            let active = port.and_then(|port| port.active());
+            active.is_some_and(|active| active.version.to_string() >= activated.version)
+        };
+        match tokio::time::timeout(ACTIVATION_LIMIT, self.view.wait_for(in_force)).await {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(_)) => Err("the governance log is no longer followed".to_owned()),
+            Err(_) => Err(format!("the activation was not decided within {ACTIVATION_LIMIT:?}")),
+        }
+    }
+}

@@ -1,5 +1,7 @@
 //! What the data commands need to know of a port: topics, the contract versions bound to it, how they are written.
 
+use std::collections::BTreeMap;
+
 use anyhow::Context;
 use contract::address::PortAddress;
 use contract::spec::{Encoding, Key};
@@ -54,6 +56,8 @@ pub(crate) struct BoundVersion {
     pub(crate) schema: String,
     /// How keys are made.
     pub(crate) key: Key,
+    /// Logical types of the top fields.
+    pub(crate) kinds: BTreeMap<String, String>,
     /// Schema ids.
     pub(crate) bindings: Vec<Binding>,
 }
@@ -64,6 +68,14 @@ struct Content {
     encoding: Encoding,
     schema: Value,
     key: Key,
+    #[serde(default)]
+    fields: Vec<FieldKind>,
+}
+
+#[derive(Debug, Deserialize)]
+struct FieldKind {
+    path: String,
+    kind: String,
 }
 
 impl Binding {
@@ -94,8 +106,14 @@ impl Port {
                 Value::String(text) => text,
                 json => json.to_string(),
             };
-            let (encoding, key, bindings) = (content.encoding, content.key, activation.schemas);
-            port.versions.push(BoundVersion { version, encoding, schema, key, bindings });
+            port.versions.push(BoundVersion {
+                version,
+                encoding: content.encoding,
+                schema,
+                key: content.key,
+                kinds: content.fields.into_iter().map(|field| (field.path, field.kind)).collect(),
+                bindings: activation.schemas,
+            });
         }
         Ok(port)
     }
@@ -141,6 +159,7 @@ impl Port {
                 encoding,
                 schema: schema.into(),
                 key,
+                kinds: BTreeMap::new(),
                 bindings: vec![binding],
             }],
         }

@@ -4,7 +4,6 @@ use std::ops::ControlFlow;
 
 use governance::fact::hex;
 use governance::log::LogError;
-use governance::mesh::Mesh;
 use kafka::Cluster;
 use serde_json::{Value, json};
 
@@ -28,7 +27,7 @@ pub(super) fn run(
         }
         ControlFlow::Continue(())
     })?;
-    let problem = problem(&mesh, result, claimed, at_claim.as_deref());
+    let problem = problem(mesh.size, result, claimed, at_claim.as_deref());
     let verdict = match &problem {
         None => json!({"ok": true, "size": mesh.size, "root": hex(&mesh.root())}),
         Some((seq, why)) => {
@@ -47,7 +46,7 @@ pub(super) fn run(
 
 /// The first bad position and what is wrong there.
 fn problem(
-    mesh: &Mesh,
+    size: u64,
     result: Result<(), LogError>,
     claimed: &Value,
     at_claim: Option<&str>,
@@ -57,9 +56,9 @@ fn problem(
         return Some((error.seq(), format!("{error}{}", cause.unwrap_or_default())));
     }
     let seq = claim(claimed, "seq").and_then(Value::as_u64)?;
-    if seq >= mesh.size {
-        let why = format!("truncated: the mesh has served position {seq}, the log ends before {}", mesh.size);
-        return Some((mesh.size, why));
+    if seq >= size {
+        let why = format!("truncated: the mesh serves position {seq}, the log ends before {size}");
+        return Some((size, why));
     }
     let served = claim(claimed, "state_hash").and_then(Value::as_str)?;
     let computed = at_claim?;
@@ -74,14 +73,13 @@ mod tests {
 
     #[test]
     fn what_the_mesh_claims_is_compared_with_its_log() {
-        let mesh = Mesh { size: 3, ..Mesh::default() };
         let claim = |seq: u64, hash: &str| json!({"seq": seq, "state_hash": hash});
-        let found = |claimed: Value| problem(&mesh, Ok(()), &claimed, Some("aa"));
+        let found = |claimed: Value| problem(3, Ok(()), &claimed, Some("aa"));
         assert_eq!(found(claim(2, "aa")), None);
         assert_eq!(found(claim(2, "bb")).map(|(seq, _)| seq), Some(2));
         assert_eq!(found(claim(3, "aa")).map(|(seq, _)| seq), Some(3));
         assert_eq!(found(Value::Null), None);
         let gap = LogError::Gap { expected: 1, found: 2 };
-        assert_eq!(problem(&mesh, Err(gap), &Value::Null, None).map(|(seq, _)| seq), Some(1));
+        assert_eq!(problem(3, Err(gap), &Value::Null, None).map(|(seq, _)| seq), Some(1));
     }
 }

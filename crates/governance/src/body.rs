@@ -140,6 +140,7 @@ pub struct Key {
 
 /// [`Settings`] as stored.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename = "Settings")]
 pub struct StoredSettings {
     /// Partitions.
     pub partitions: i32,

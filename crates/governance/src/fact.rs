@@ -66,7 +66,9 @@ pub enum FactError {
     },
 }
 
+// Avro's serializer compares the record's name.
 #[derive(Serialize, Deserialize)]
+#[serde(rename = "Fact")]
 struct Envelope {
     seq: i64,
     #[serde(with = "apache_avro::serde::fixed")]

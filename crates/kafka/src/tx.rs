@@ -2,7 +2,7 @@
 //! offsets moving together or not at all.
 //!
 //! [`TransactionalPort`] is what the enforcer's loop is written against; [`KafkaPort`] is its implementation on
-//! librdkafka, [`FakePort`] the one its tests run on. Everything here is synchronous and stays on one OS thread:
+//! librdkafka, `FakePort` the one its tests run on. Everything here is synchronous and stays on one OS thread:
 //! rebalances happen inside `poll`, commits block, and nothing of it may run on an async runtime's workers.
 //!
 //! The promise kept: for a `read_committed` reader each inbox record below the committed offset is in exactly one

@@ -10,12 +10,11 @@ use reqwest::{Method, RequestBuilder, StatusCode, Url};
 use serde::Deserialize;
 use serde_json::Value;
 
+use crate::config::Config;
 use crate::exit::Failure;
 
 /// Where the mesh is when nobody says.
 const DEFAULT_HTTP: &str = "http://127.0.0.1:8080";
-/// File with the client's settings, beside the services' own: `[client] http = "…"`.
-const CONFIG_FILE: &str = "meshlog.toml";
 /// Header with the principal, believed where authentication is off.
 const PRINCIPAL: &str = "Meshlog-Principal";
 /// Proposals wait for their outcome; everything else answers at once.
@@ -55,13 +54,11 @@ pub(crate) fn os_user() -> String {
 #[derive(Debug, Clone, Deserialize)]
 pub(crate) struct MeshInfo {
     /// Prefix of system topics and groups.
-    #[serde(alias = "id")]
     pub(crate) mesh_id: String,
     /// Kafka.
     pub(crate) bootstrap_servers: String,
     /// The schema registry.
-    #[serde(default, alias = "registry_url")]
-    pub(crate) registry: Option<String>,
+    pub(crate) registry: String,
 }
 
 impl MeshInfo {
@@ -325,18 +322,10 @@ fn is_loopback(host: &str) -> bool {
         || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
-/// The address in the configuration file of the working directory, if there is one.
+/// The address in the configuration, if there is one.
 fn configured() -> anyhow::Result<Option<String>> {
-    let text = match std::fs::read_to_string(CONFIG_FILE) {
-        Ok(text) => text,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(error).context(format!("cannot read {CONFIG_FILE}")),
-    };
-    let table: toml::Table = text.parse().map_err(|error: toml::de::Error| {
-        Failure::Usage(format!("{CONFIG_FILE}: {}", error.message()))
-    })?;
-    let http = table.get("client").and_then(|client| client.get("http"));
-    Ok(http.and_then(toml::Value::as_str).map(str::to_owned))
+    let config = Config::load()?;
+    Ok(Some(config.client.http).filter(|http| !http.is_empty()))
 }
 
 #[cfg(test)]

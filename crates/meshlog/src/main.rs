@@ -9,6 +9,7 @@
 
 mod client;
 mod cmd;
+mod config;
 mod demo;
 mod event;
 mod exit;
@@ -21,6 +22,7 @@ use std::process::ExitCode;
 
 fn main() -> ExitCode {
     let cli = cmd::Cli::parse();
+    start_telemetry(cli.is_service());
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return exit::conclude(Err(error.into())).into(),
@@ -30,4 +32,15 @@ fn main() -> ExitCode {
     // A blocked thread (a broker that does not answer) must not keep the process.
     runtime.shutdown_background();
     code.into()
+}
+
+/// Telemetry goes to stderr; `RUST_LOG` chooses what.
+fn start_telemetry(is_service: bool) {
+    // A client command says itself what its user must know; a service has only its log.
+    let default = if is_service { "warn" } else { "off" };
+    let filter = tracing_subscriber::EnvFilter::try_from_default_env();
+    tracing_subscriber::fmt()
+        .with_env_filter(filter.unwrap_or_else(|_| default.into()))
+        .with_writer(std::io::stderr)
+        .init();
 }

@@ -1,7 +1,5 @@
 //! What the data commands need to know of a port: topics, the contract versions bound to it, how they are written.
 
-use std::collections::BTreeMap;
-
 use anyhow::Context;
 use contract::address::PortAddress;
 use contract::spec::{Encoding, Key};
@@ -56,8 +54,6 @@ pub(crate) struct BoundVersion {
     pub(crate) schema: String,
     /// How keys are made.
     pub(crate) key: Key,
-    /// Logical types of the top fields.
-    pub(crate) kinds: BTreeMap<String, String>,
     /// Schema ids.
     pub(crate) bindings: Vec<Binding>,
 }
@@ -68,14 +64,6 @@ struct Content {
     encoding: Encoding,
     schema: Value,
     key: Key,
-    #[serde(default)]
-    fields: Vec<FieldKind>,
-}
-
-#[derive(Debug, Deserialize)]
-struct FieldKind {
-    path: String,
-    kind: String,
 }
 
 impl Binding {
@@ -111,7 +99,6 @@ impl Port {
                 encoding: content.encoding,
                 schema,
                 key: content.key,
-                kinds: content.fields.into_iter().map(|field| (field.path, field.kind)).collect(),
                 bindings: activation.schemas,
             });
         }
@@ -159,7 +146,6 @@ impl Port {
                 encoding,
                 schema: schema.into(),
                 key,
-                kinds: BTreeMap::new(),
                 bindings: vec![binding],
             }],
         }

@@ -88,23 +88,24 @@ impl Bench {
             .zip(&limits)
             .map(|(rate, limit)| rate / limit)
             .collect();
-        let row = |name, rate, ratio, against| Row {
+        let row = |name, rates: &mut [f64]| Row {
             name,
-            rate,
+            rate: median(rates),
             unit: "events/s",
             event_bytes: events.bytes(),
-            rounds: limits.len(),
-            ratio,
-            against,
+            rounds: rates.len(),
+            ratio: None,
+            against: None,
         };
+        let copied = row(limit, &mut limits);
+        let (ratio, against) = (Some(median(&mut ratios)), Some(limit));
         Ok(vec![
-            row(limit, median(&mut limits.clone()), None, None),
-            row(
-                name,
-                median(&mut rates),
-                Some(median(&mut ratios)),
-                Some(limit),
-            ),
+            copied,
+            Row {
+                ratio,
+                against,
+                ..row(name, &mut rates)
+            },
         ])
     }
 
@@ -215,9 +216,10 @@ impl Bench {
     }
 }
 
-/// Time from the first record's commit on, so that joining the group does not count.
+/// Time from the first commit on, so that joining the group does not count (unless there is one commit only).
 struct Clock {
     row: &'static str,
+    made: Instant,
     total: u64,
     first: Option<(Instant, u64)>,
     last: (Instant, u64),
@@ -227,6 +229,7 @@ impl Clock {
     fn new(row: &'static str, total: usize) -> Self {
         Self {
             row,
+            made: Instant::now(),
             total: total as u64,
             first: None,
             last: (Instant::now(), 0),
@@ -253,9 +256,8 @@ impl Clock {
         reason = "counts of a benchmark are far below 2^52"
     )]
     fn rate(&self) -> f64 {
-        let Some((start, before)) = self.first else {
-            return 0.0;
-        };
+        let several = self.first.filter(|first| *first != self.last);
+        let (start, before) = several.unwrap_or((self.made, 0));
         let seconds = self.last.0.duration_since(start).as_secs_f64().max(1e-9);
         (self.last.1 - before) as f64 / seconds
     }
@@ -313,6 +315,11 @@ impl<'a> Copy<'a> {
                 *slot = Some(record.offset + 1);
             }
         });
+        self.after(&polled);
+        self.done
+    }
+
+    fn after(&mut self, polled: &Polled) {
         let now = self.tx.now();
         match polled {
             Polled::Record => {
@@ -329,7 +336,6 @@ impl<'a> Copy<'a> {
         {
             self.commit();
         }
-        self.done
     }
 
     fn commit(&mut self) {

@@ -80,6 +80,13 @@ enum Command {
     Audit(audit::Verb),
 }
 
+impl Cli {
+    /// Whether the command runs until it is stopped.
+    pub(crate) fn is_service(&self) -> bool {
+        matches!(self.command, Command::Up(_) | Command::Demo(_))
+    }
+}
+
 /// Runs a command.
 pub(crate) async fn run(cli: Cli) -> anyhow::Result<()> {
     let global = &cli.global;

@@ -1,0 +1,112 @@
+//! `/ports`: where data can be read, under which contract, and how much came through.
+
+use super::moment::{Moment, time_text};
+use super::problem::{Problem, no_port};
+use super::Site;
+use crate::model::{self, PortInfo};
+use crate::stats::{LivePort, RunState, StatsAnswer, StatsError};
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::response::Response;
+use contract::address::PortAddress;
+use governance::mesh::Mesh;
+use serde_json::{Value, json};
+use std::time::Duration;
+
+pub(crate) async fn list(moment: Moment) -> Response {
+    let ports: Vec<Value> =
+        model::ports(&moment.mesh).map(|info| port_json(&moment.mesh, &info)).collect();
+    moment.answer(json!({ "position": moment.position(), "ports": ports }))
+}
+
+pub(crate) async fn one(
+    moment: Moment,
+    Path(address): Path<String>,
+) -> Result<Response, Problem> {
+    let mesh = &moment.mesh;
+    let info = model::port(mesh, &address).ok_or_else(|| no_port(mesh, &address))?;
+    let mut body = port_json(mesh, &info);
+    body["position"] = json!(moment.position());
+    Ok(moment.answer(body))
+}
+
+/// A port as the API shows it.
+pub(crate) fn port_json(mesh: &Mesh, info: &PortInfo<'_>) -> Value {
+    let body = info.body;
+    let activations: Vec<Value> = info
+        .port
+        .activations
+        .iter()
+        .map(|active| {
+            json!({
+                "seq": active.seq, "time": time_text(active.time_ms),
+                "version": active.version, "schemas": active.bindings,
+            })
+        })
+        .collect();
+    let contract = info.contract.map(|(_, approved)| &approved.state);
+    let urn = body.address.parse::<PortAddress>().map(|address| address.urn()).ok();
+    json!({
+        "port": body.address, "urn": urn, "product": body.product, "domain": body.owner,
+        "owner": info.team, "description": body.description, "state": info.state(),
+        "contract": info.contract_in_force(), "contract_id": body.contract_id,
+        "version": info.active().map(|active| active.version), "major": body.major,
+        "pending_version": info.due, "topic": body.address, "inbox": body.inbox,
+        "quarantine": body.quarantine, "partitions": body.partitions,
+        "encoding": contract.map(|contract| &contract.encoding),
+        "key": contract.map(|contract| &contract.key),
+        "mode": contract.map(|contract| &contract.settings.mode),
+        "schemas": info.active().map(|active| &active.bindings),
+        "activations": activations,
+        "readers": model::readers(mesh, &body.contract_id).collect::<Vec<_>>(),
+        "opened_seq": info.port.opened.created_seq,
+        "opened_at": time_text(info.port.opened.changed_ms),
+    })
+}
+
+pub(crate) async fn stats(
+    State(site): State<Site>,
+    moment: Moment,
+    Path(address): Path<String>,
+) -> Result<Response, Problem> {
+    let mesh = &moment.mesh;
+    let info = model::port(mesh, &address).ok_or_else(|| no_port(mesh, &address))?;
+    let answer = port_stats(&site, &info, Duration::ZERO).await.map_err(|error| {
+        let (status, title) = (StatusCode::SERVICE_UNAVAILABLE, "No counters");
+        Problem::new(status, "no-counters", title, error.to_string())
+    })?;
+    Ok(moment.answer(json!(answer)))
+}
+
+/// The counters of a port, `age` old at most.
+pub(crate) async fn port_stats(
+    site: &Site,
+    info: &PortInfo<'_>,
+    age: Duration,
+) -> Result<StatsAnswer, StatsError> {
+    let counted = site.stats().get(info.body, age).await?;
+    let live = site.hooks().live.as_ref().and_then(|live| live(&info.body.address));
+    let live = live.unwrap_or_else(|| presumed(info));
+    let contract = info.contract.map(|(_, approved)| &approved.state);
+    Ok(StatsAnswer {
+        port: info.body.address.clone(),
+        inbox: counted.counters.inbox,
+        accepted: counted.counters.accepted,
+        quarantined: counted.counters.quarantined,
+        lag: counted.lag,
+        contract: info.contract_in_force(),
+        mode: contract.map_or("enforce", |contract| &contract.settings.mode).to_owned(),
+        state: live.state,
+        why: live.why,
+        last_event_at: live.last_event_ms.map(time_text),
+    })
+}
+
+/// The state of a port that no enforcer of this process knows of: judged by the log alone.
+fn presumed(info: &PortInfo<'_>) -> LivePort {
+    if info.active().is_some() {
+        return LivePort::default();
+    }
+    let why = Some("no contract version is in force yet: topics and schemas are being made".to_owned());
+    LivePort { state: RunState::Paused, why, last_event_ms: None }
+}

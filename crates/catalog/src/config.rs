@@ -1,0 +1,85 @@
+//! What the catalog is told by the binary that wires it: where things are, and what the other services let it ask.
+
+use crate::stats::{LivePort, ParseCounters};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// Asks the service beside it, in this process, how a port is doing; `None` when it does not know the port.
+pub type LiveState = Arc<dyn Fn(&str) -> Option<LivePort> + Send + Sync>;
+
+/// Metrics of another service of this process, as Prometheus text.
+pub type MetricsSource = Arc<dyn Fn() -> String + Send + Sync>;
+
+/// Whether another service of this process is ready, or why not.
+pub type Readiness = Arc<dyn Fn() -> Result<(), String> + Send + Sync>;
+
+/// Addresses and names as users are shown them.
+#[derive(Debug, Clone, Default)]
+pub struct Shown {
+    /// Mesh id, the prefix of its system topics.
+    pub mesh: String,
+    /// Kafka, as clients reach it.
+    pub bootstrap_servers: String,
+    /// The schema registry's URL.
+    pub registry: String,
+    /// This server's URL.
+    pub http: String,
+    /// The registry's topic.
+    pub schemas_topic: String,
+    /// Version of Meshlog.
+    pub version: String,
+}
+
+/// What the other services of this process add. All optional.
+#[derive(Clone, Default)]
+pub struct Hooks {
+    /// The enforcer's parser of committed metadata; without it, ports have no counters.
+    pub counters: Option<ParseCounters>,
+    /// The enforcer's live state.
+    pub live: Option<LiveState>,
+    /// Appended to `/metrics`.
+    pub metrics: Vec<MetricsSource>,
+    /// By service name, looked at by `/readyz`.
+    pub readiness: Vec<(&'static str, Readiness)>,
+}
+
+impl std::fmt::Debug for Hooks {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Hooks")
+            .field("counters", &self.counters.is_some())
+            .field("live", &self.live.is_some())
+            .field("metrics", &self.metrics.len())
+            .field("readiness", &self.readiness.len())
+            .finish()
+    }
+}
+
+/// What [`crate::start`] needs.
+#[derive(Debug, Clone)]
+pub struct CatalogConfig {
+    /// The cluster with the mesh's topics.
+    pub cluster: kafka::Cluster,
+    /// Addresses and names as users are shown them.
+    pub shown: Shown,
+    /// Where the snapshot is kept; none without.
+    pub dir: Option<PathBuf>,
+    /// What the other services add.
+    pub hooks: Hooks,
+}
+
+impl CatalogConfig {
+    /// The governance log.
+    pub fn governance_topic(&self) -> String {
+        format!("{}.governance", self.shown.mesh)
+    }
+
+    /// The people topic.
+    pub fn people_topic(&self) -> String {
+        format!("{}.people", self.shown.mesh)
+    }
+
+    /// The enforcer's consumer group.
+    pub fn enforcer_group(&self) -> String {
+        format!("{}.enforcer", self.shown.mesh)
+    }
+}

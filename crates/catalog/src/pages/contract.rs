@@ -1,0 +1,162 @@
+//! `/contracts/{id}/{version}`: one version of a contract, as understood and as given.
+
+use super::layout::{Page, badge, code, prose, shell, timestamp};
+use crate::api::{Problem, Site, find_version, no_version, time_text};
+use crate::details::Details;
+use crate::model;
+use crate::text::encode;
+use crate::view::View;
+use axum::extract::{Extension, Path, State};
+use contract::spec::Field;
+use contract::version::Version;
+use governance::body;
+use governance::mesh::{Entity, Mesh};
+use maud::{Markup, html};
+use std::sync::Arc;
+
+pub(crate) async fn contract(
+    State(site): State<Site>,
+    Extension(view): Extension<Arc<View>>,
+    Path((id, text)): Path<(String, String)>,
+) -> Result<Markup, Problem> {
+    let mesh = &view.mesh;
+    let (version, approved) =
+        find_version(mesh, &id, &text).ok_or_else(|| no_version(mesh, &id, &text))?;
+    let (state, details) = (&approved.state, view.details().get(approved));
+    let document = view.people.reveal(&state.document);
+    let body = html! {
+        (head(mesh, version, approved))
+        (prose(&state.purpose))
+        (prose(&details.limitations))
+        section aria-labelledby="schema" {
+            h2 id="schema" { "Schema" }
+            (fields(&details.fields))
+        }
+        section.two {
+            div { h2 { "Promised" } (sla(&details)) }
+            div { h2 { "Settings" } (settings(&state.settings)) }
+        }
+        section aria-labelledby="document" {
+            h2 id="document" { "Document" }
+            p.faint { "As its owner wrote it." }
+            details { summary { "Show the ODCS document" } (code(&document)) }
+            details { summary { "Show the " (state.encoding) " schema" } (code(&pretty(&state.schema))) }
+            p.links {
+                @let api = format!("/api/v1/contracts/{}/versions/{version}", encode(&id));
+                a href={ (api) "?format=odcs" } { "ODCS" } " · "
+                a href={ (api) "?format=schema" } { "Schema" } " · " a href=(api) { "JSON" }
+            }
+        }
+    };
+    let title = format!("{id}@{version}");
+    Ok(shell(&site, &view, &Page { title: &title, query: "", nav: "" }, &body))
+}
+
+fn head(mesh: &Mesh, version: Version, approved: &Entity<body::ContractVersion>) -> Markup {
+    let state = &approved.state;
+    let id = &state.contract_id;
+    let port = mesh.port_of(id, version.major).map(|(address, _)| address);
+    let others = mesh.contracts.get(id).into_iter().flat_map(|contract| contract.versions.keys());
+    html! {
+        p.eyebrow { "Contract" }
+        h1 { (state.title) " " span.version.num { (version) } " " (badge(model::version_state(mesh, id, version))) }
+        dl.facts-line {
+            div { dt { "Id" } dd.id { (id) } }
+            @if let Some(port) = port {
+                div { dt { "Port" } dd { a href={ "/ports/" (port) } { (port) } } }
+            }
+            div { dt { "Encoding" } dd { (state.encoding) } }
+            div { dt { "Change" } dd {
+                (state.bump) @if let Some(before) = &state.supersedes { " after " (before) }
+            } }
+            div { dt { "Approved" } dd { (timestamp(&time_text(approved.changed_ms))) " at position " (approved.created_seq) } }
+            div { dt { "Versions" } dd { @for other in others {
+                @if *other == version { strong.num { (other) } } @else {
+                    a.num href={ "/contracts/" (encode(id)) "/" (other) } { (other) }
+                } " "
+            } } }
+        }
+    }
+}
+
+/// The fields as a table.
+pub(crate) fn fields(fields: &[Field]) -> Markup {
+    html! {
+        @if fields.is_empty() {
+            p.faint { "The document describes no fields." }
+        } @else {
+            div.table {
+                table.fields {
+                    thead { tr {
+                        th { "Field" } th { "Type" } th { "Required" } th { "Key" } th { "Class" } th { "Meaning" }
+                    } }
+                    tbody { @for field in fields { (row(field)) } }
+                }
+            }
+        }
+    }
+}
+
+fn row(field: &Field) -> Markup {
+    html! {
+        tr {
+            th scope="row" { code { (field.path) } }
+            td { (field.kind) }
+            td { @if field.required { "required" } @else { span.faint { "optional" } } }
+            td { @if field.key > 0 { span.badge.key { "key " (field.key) } } }
+            td { @if let Some(class) = &field.classification { span class={ "class " (class) } { (class) } } }
+            td { (field.description) }
+        }
+    }
+}
+
+/// The promises. They are not measured yet, and the page says so.
+pub(crate) fn sla(details: &Details) -> Markup {
+    html! {
+        @if details.sla.is_empty() {
+            p.faint { "Nothing is promised." }
+        } @else {
+            dl.pairs {
+                @for promise in &details.sla {
+                    div {
+                        dt { (promise.property) }
+                        dd {
+                            (plain(&promise.value))
+                            @if let Some(unit) = &promise.unit { " " (unit) }
+                            @if let Some(element) = &promise.element { span.faint { " of " (element) } }
+                        }
+                    }
+                }
+            }
+            p.faint { "Promised by the owner; not measured yet." }
+        }
+    }
+}
+
+fn plain(value: &serde_json::Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), ToOwned::to_owned)
+}
+
+fn settings(settings: &body::StoredSettings) -> Markup {
+    let days = |ms: i64| format!("{} days", ms / (24 * 60 * 60 * 1000));
+    let mut pairs = vec![
+        ("partitions", settings.partitions.to_string()),
+        ("retention", days(settings.retention_ms)),
+        ("inbox retention", days(settings.inbox_retention_ms)),
+        ("quarantine retention", days(settings.quarantine_retention_ms)),
+        ("mode", settings.mode.clone()),
+        ("tombstones", settings.tombstones.clone()),
+        ("additional properties", settings.additional_properties.clone()),
+    ];
+    pairs.extend(settings.event_time.clone().map(|field| ("event time", field)));
+    if !settings.required_headers.is_empty() {
+        pairs.push(("required headers", settings.required_headers.join(", ")));
+    }
+    html! { dl.pairs { @for (name, value) in pairs { div { dt { (name) } dd { (value) } } } } }
+}
+
+fn pretty(schema: &str) -> String {
+    let value: Result<serde_json::Value, _> = serde_json::from_str(schema);
+    let pretty = value.and_then(|value| serde_json::to_string_pretty(&value));
+    pretty.unwrap_or_else(|_| schema.to_owned())
+}

@@ -13,12 +13,14 @@
 
 pub mod address;
 pub mod avro;
+pub mod canonical;
 pub mod change;
 pub mod compat;
 pub mod document;
 pub mod framing;
 pub mod json;
 mod pointer;
+pub mod row;
 pub mod rule;
 pub mod schema;
 pub mod schema_error;

@@ -229,16 +229,16 @@ impl VersionRule {
         if self.key.properties.is_empty() {
             return;
         }
+        let found = match event.key {
+            None => "no key".to_owned(),
+            Some(key) if self.key_is_well_formed(key) => return,
+            Some(key) => String::from_utf8_lossy(key).into_owned(),
+        };
         let names = self.key.properties.join(", ");
         let expected = if self.key.text {
             format!("a key: {names} as UTF-8")
         } else {
             format!("a key: JSON array of {names}")
-        };
-        let found = match event.key {
-            None => "no key".to_owned(),
-            Some(key) if self.key_is_well_formed(key) => return,
-            Some(key) => String::from_utf8_lossy(key).into_owned(),
         };
         reasons.push(Reason::new(Code::Key, "", expected, &found));
     }

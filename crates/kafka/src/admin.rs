@@ -265,16 +265,7 @@ impl Admin {
         if specs.is_empty() {
             return Ok(());
         }
-        let topics: Vec<NewTopic<'_>> = specs
-            .iter()
-            .map(|spec| {
-                let replication = TopicReplication::Fixed(spec.replication);
-                let topic = NewTopic::new(&spec.name, spec.partitions, replication);
-                spec.configs
-                    .iter()
-                    .fold(topic, |topic, (key, value)| topic.set(key, value))
-            })
-            .collect();
+        let topics: Vec<NewTopic<'_>> = specs.iter().map(|spec| new_topic(spec)).collect();
         let options = AdminOptions::new()
             .request_timeout(Some(LIMIT))
             .operation_timeout(Some(LIMIT));
@@ -408,6 +399,14 @@ impl Admin {
         })
         .await
     }
+}
+
+fn new_topic(spec: &TopicSpec) -> NewTopic<'_> {
+    let replication = TopicReplication::Fixed(spec.replication);
+    let topic = NewTopic::new(&spec.name, spec.partitions, replication);
+    spec.configs
+        .iter()
+        .fold(topic, |topic, (key, value)| topic.set(key, value))
 }
 
 fn request(act: &'static str, what: &str, source: KafkaError) -> AdminError {

@@ -12,7 +12,7 @@
 //! ```
 //!
 //! Offsets, transactions, fences and librdkafka's many error codes stay in here; the services above see records, ends and
-//! words. Read in this order: [`cluster`], [`record`], [`admin`], [`producer`], [`reader`], [`scan`],
+//! words. Read in this order: [`cluster`], [`record`], [`admin`], [`producer`], [`reader`], [`mod@scan`],
 //! [`log_writer`], [`tx`].
 
 pub mod admin;

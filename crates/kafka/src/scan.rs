@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use rdkafka::Message;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::message::BorrowedMessage;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
 use crate::client::{Context, is_transport};
@@ -112,19 +113,8 @@ pub fn scan(
             None => {}
             Some(Ok(message)) => {
                 alive = Instant::now();
-                let (partition, offset) = (message.partition(), message.offset());
-                let Some(range) = open.get(&partition).copied() else {
-                    continue;
-                };
-                if range.holds(offset) {
-                    summary.records += 1;
-                    summary.next.insert(partition, offset + 1);
-                    if visit(Record::from_message(&message)).is_break() {
-                        break;
-                    }
-                }
-                if !range.holds(offset + 1) {
-                    open.remove(&partition);
+                if deliver(&message, &mut open, &mut summary, &mut visit).is_break() {
+                    break;
                 }
             }
             // Assigned after the ends were asked for, so this event lies at or behind them.
@@ -137,6 +127,28 @@ pub fn scan(
         }
     }
     Ok(summary)
+}
+
+/// Hands over a record that lies in the range of its partition, and closes the partition after its last one.
+fn deliver(
+    message: &BorrowedMessage<'_>,
+    open: &mut BTreeMap<i32, Range>,
+    summary: &mut ScanSummary,
+    visit: &mut impl FnMut(Record) -> ControlFlow<()>,
+) -> ControlFlow<()> {
+    let (partition, offset) = (message.partition(), message.offset());
+    let Some(range) = open.get(&partition).copied() else {
+        return ControlFlow::Continue(());
+    };
+    if !range.holds(offset + 1) {
+        open.remove(&partition);
+    }
+    if !range.holds(offset) {
+        return ControlFlow::Continue(());
+    }
+    summary.records += 1;
+    summary.next.insert(partition, offset + 1);
+    visit(Record::from_message(message))
 }
 
 fn assign(

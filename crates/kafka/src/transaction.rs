@@ -49,7 +49,7 @@ pub enum TxError {
         /// The transactional id.
         id: String,
         /// What librdkafka says.
-        source: KafkaError,
+        source: Box<KafkaError>,
     },
     /// A call failed.
     #[error("cannot {act} (transactional id {id})")]
@@ -59,7 +59,7 @@ pub enum TxError {
         /// The transactional id.
         id: String,
         /// What librdkafka says.
-        source: KafkaError,
+        source: Box<KafkaError>,
     },
     /// The broker refused a record; the transaction was not committed.
     #[error("a record for topic {topic} was refused")]
@@ -67,7 +67,7 @@ pub enum TxError {
         /// The topic.
         topic: String,
         /// What librdkafka says.
-        source: KafkaError,
+        source: Box<KafkaError>,
     },
 }
 
@@ -201,10 +201,7 @@ impl Transactions {
                 Err(refused) => refused,
             };
             if error.rdkafka_error_code() != Some(RDKafkaErrorCode::QueueFull) {
-                return Err(TxError::Refused {
-                    topic: record.topic.clone(),
-                    source: error,
-                });
+                return Err(self.refused(record.topic.clone(), error));
             }
             message = again;
             self.producer.poll(Duration::from_millis(5));
@@ -249,8 +246,15 @@ impl Transactions {
     fn failed(&self, act: &'static str, source: KafkaError) -> TxError {
         let id = self.id.clone();
         match self.fenced(&source) {
-            Some(source) => TxError::Fenced { id, source },
-            None => TxError::Failed { act, id, source },
+            Some(source) => TxError::Fenced {
+                id,
+                source: Box::new(source),
+            },
+            None => TxError::Failed {
+                act,
+                id,
+                source: Box::new(source),
+            },
         }
     }
 
@@ -258,9 +262,12 @@ impl Transactions {
         match self.fenced(&source) {
             Some(source) => TxError::Fenced {
                 id: self.id.clone(),
-                source,
+                source: Box::new(source),
             },
-            None => TxError::Refused { topic, source },
+            None => TxError::Refused {
+                topic,
+                source: Box::new(source),
+            },
         }
     }
 

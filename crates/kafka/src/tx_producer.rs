@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::KafkaError;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
 use crate::client::Context;
@@ -93,10 +94,10 @@ impl TxProducer {
     /// # Errors
     /// [`TxError`]; the transaction cannot be committed any more.
     pub fn send_offsets(&mut self, group: &str, positions: &[Position]) -> Result<(), TxError> {
-        let failed = |source| TxError::Failed {
+        let failed = |source: KafkaError| TxError::Failed {
             act: "name positions for a transaction",
             id: group.to_owned(),
-            source,
+            source: Box::new(source),
         };
         let mut list = TopicPartitionList::new();
         for position in positions {

@@ -7,8 +7,10 @@ use crate::{
     record::{Metadata, Reference, SchemaValue},
     refusal::Refusal,
 };
-use contract::{canonical, compat::SchemaType};
-use md5::{Digest, Md5};
+use contract::{
+    canonical::{self, GuidInput, ReferenceName},
+    compat::SchemaType,
+};
 use serde_json::Value;
 use std::fmt::Write as _;
 
@@ -90,40 +92,27 @@ impl Content {
         served_type(Some(&self.schema_type)).ok()
     }
 
-    /// The GUID: MD5 over the content in the reference's order. `None` where rules are part of it, which this
-    /// version does not hash.
-    pub fn guid(&self) -> Option<String> {
-        if self.rule_set.is_some() {
-            return None;
-        }
-        let mut hash = Md5::new();
-        hash.update(&self.text);
-        for reference in &self.references {
-            hash.update(&reference.name);
-            hash.update(&reference.subject);
-            hash.update(reference.version.to_be_bytes());
-        }
-        if let Some(metadata) = &self.metadata {
-            hash.update([1]);
-            add_metadata(&mut hash, metadata);
-        }
-        Some(uuid_text(&hash.finalize().into()))
-    }
-}
-
-fn add_metadata(hash: &mut Md5, metadata: &Metadata) {
-    for (path, tags) in metadata.tags.iter().flatten() {
-        hash.update(path);
-        for tag in tags {
-            hash.update(tag);
-        }
-    }
-    for (name, value) in metadata.properties.iter().flatten() {
-        hash.update(name);
-        hash.update(value);
-    }
-    for name in metadata.sensitive.iter().flatten() {
-        hash.update(name);
+    /// The GUID: MD5 over all of the content, in the reference's order.
+    pub fn guid(&self) -> String {
+        let references: Vec<_> = self
+            .references
+            .iter()
+            .map(|r| ReferenceName {
+                name: &r.name,
+                subject: &r.subject,
+                version: r.version,
+            })
+            .collect();
+        let metadata = self
+            .metadata
+            .as_ref()
+            .map(|metadata| serde_json::to_value(metadata).expect("metadata holds text only"));
+        uuid_text(&canonical::guid_of(&GuidInput {
+            text: &self.text,
+            references: &references,
+            metadata: metadata.as_ref(),
+            rule_set: self.rule_set.as_ref(),
+        }))
     }
 }
 
@@ -166,8 +155,8 @@ mod tests {
     #[test]
     fn guid_is_the_references_md5() {
         assert_eq!(
-            content("\"string\"").guid().as_deref(),
-            Some(uuid_text(&canonical::guid("\"string\"")).as_str())
+            content("\"string\"").guid(),
+            "095d71cf-1255-6b9d-5e33-0ad575b3df5d"
         );
         let mut with_more = content("x");
         with_more.references = vec![Reference {
@@ -179,8 +168,7 @@ mod tests {
             properties: Some([("a".to_owned(), "b".to_owned())].into()),
             ..Metadata::default()
         });
-        let expected: [u8; 16] = Md5::digest(b"xns\x00\x00\x01\x02\x01ab").into();
-        assert_eq!(with_more.guid(), Some(uuid_text(&expected)));
+        assert_eq!(with_more.guid(), "84276518-3566-2cef-cfa1-4527627b0930");
     }
 
     #[test]

@@ -142,7 +142,7 @@ fn register(state: &State, request: &Register) -> Result<Decision, Refusal> {
     let answer = Answer::Registered {
         id: record.id,
         version: record.version,
-        guid: record.guid.clone(),
+        guid: content.guid(),
     };
     writes.push(Write::put(&Key::schema(subject, record.version), &record));
     writes.extend(cleanup);
@@ -183,7 +183,7 @@ fn next_version(state: &State, subject: &str, content: &Content) -> (SchemaValue
         subject: subject.to_owned(),
         version,
         id,
-        guid: content.guid(),
+        guid: Some(content.guid()),
         schema_type: (content.schema_type != "AVRO").then(|| content.schema_type.clone()),
         references: content.references.clone(),
         metadata: content.metadata.clone(),

@@ -122,8 +122,8 @@ pub struct Reference {
     pub name: String,
     /// The subject it is in.
     pub subject: String,
-    /// Its version there.
-    pub version: u32,
+    /// Its version there; -1 is the latest.
+    pub version: i32,
 }
 
 /// Free metadata of a schema version.

@@ -132,7 +132,7 @@ pub enum Answer {
         /// The version under the subject.
         version: u32,
         /// The schema's GUID.
-        guid: Option<String>,
+        guid: String,
     },
     /// These versions were deleted.
     Deleted(Vec<u32>),
@@ -268,7 +268,7 @@ mod tests {
                 Outcome::Done(Answer::Registered {
                     id: 7,
                     version: 2,
-                    guid: Some("g".into()),
+                    guid: "g".into(),
                 }),
                 r#"{"v":1,"request":"r-1","records":1,"done":{"registered":{"id":7,"version":2,"guid":"g"}}}"#,
             ),

@@ -26,7 +26,7 @@ pub struct Registered {
     /// The version under the subject.
     pub version: u32,
     /// The schema's GUID.
-    pub guid: Option<String>,
+    pub guid: String,
 }
 
 /// The registry's operations. Cheap to clone.

@@ -18,8 +18,8 @@ use std::{
 pub struct Version {
     /// The schema's id.
     pub id: u32,
-    /// The schema's GUID, where one is known.
-    pub guid: Option<String>,
+    /// The schema's GUID.
+    pub guid: String,
     /// What the id stands for, shared by all that use it.
     pub content: Arc<Content>,
     /// Soft-deleted: hidden from lists, readable by id.
@@ -48,7 +48,7 @@ impl Subject {
 #[derive(Debug, Clone, PartialEq)]
 struct Known {
     content: Arc<Content>,
-    guid: Option<String>,
+    guid: String,
     uses: BTreeSet<(String, u32)>,
 }
 
@@ -169,14 +169,9 @@ impl State {
             }
             None => Arc::new(content),
         };
-        let guid = value.guid.or_else(|| content.guid());
+        let guid = value.guid.unwrap_or_else(|| content.guid());
         self.remove_version(subject, number);
-        self.learn_id(
-            value.id,
-            &content,
-            guid.as_ref(),
-            (subject.to_owned(), number),
-        );
+        self.learn_id(value.id, &content, &guid, (subject.to_owned(), number));
         let version = Version {
             id: value.id,
             guid,
@@ -191,22 +186,14 @@ impl State {
         Ok(())
     }
 
-    fn learn_id(
-        &mut self,
-        id: u32,
-        content: &Arc<Content>,
-        guid: Option<&String>,
-        by: (String, u32),
-    ) {
+    fn learn_id(&mut self, id: u32, content: &Arc<Content>, guid: &str, by: (String, u32)) {
         self.max_id = self.max_id.max(id);
         // of two ids for one content, which only a foreign writer makes, the first is the one given out
         self.by_content.entry(content.clone()).or_insert(id);
-        if let Some(guid) = guid {
-            self.by_guid.entry(guid.clone()).or_insert(id);
-        }
+        self.by_guid.entry(guid.to_owned()).or_insert(id);
         let known = self.ids.entry(id).or_insert_with(|| Known {
             content: content.clone(),
-            guid: guid.cloned(),
+            guid: guid.to_owned(),
             uses: BTreeSet::new(),
         });
         known.uses.insert(by);
@@ -241,10 +228,10 @@ impl State {
     }
 
     /// The content and GUID behind an id.
-    pub fn by_id(&self, id: u32) -> Option<(&Arc<Content>, Option<&str>)> {
+    pub fn by_id(&self, id: u32) -> Option<(&Arc<Content>, &str)> {
         self.ids
             .get(&id)
-            .map(|known| (&known.content, known.guid.as_deref()))
+            .map(|known| (&known.content, known.guid.as_str()))
     }
 
     /// The id behind a GUID.
@@ -322,7 +309,7 @@ impl State {
                 .content
                 .references
                 .iter()
-                .any(|r| r.subject == subject && r.version == version)
+                .any(|r| r.subject == subject && i64::from(r.version) == i64::from(version))
         };
         self.ids
             .iter()
@@ -360,7 +347,7 @@ impl State {
             subject: subject.to_owned(),
             version: number,
             id: version.id,
-            guid: version.guid.clone(),
+            guid: Some(version.guid.clone()),
             schema_type: (content.schema_type != "AVRO").then(|| content.schema_type.clone()),
             references: content.references.clone(),
             metadata: content.metadata.clone(),

@@ -14,7 +14,7 @@ use kafka::{Admin, Cluster, LogEvent, LogReader, Record};
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, PoisonError, RwLock},
-    time::Duration,
+    time::{Duration, Instant},
 };
 use tokio::{
     sync::{mpsc, oneshot, watch},
@@ -24,6 +24,13 @@ use tokio::{
 /// How long a read may wait for the view to reach the end of the log.
 const FRESH_WITHIN: Duration = Duration::from_secs(10);
 
+/// How long a partition may take to find its leader, after it was made or its broker went away. Less than
+/// [`FRESH_WITHIN`], so that those who wait hear the reason.
+const END_WITHIN: Duration = Duration::from_secs(5);
+
+/// Between two questions for the end of a log that could not be answered.
+const ASK_AGAIN: Duration = Duration::from_millis(100);
+
 /// How far the view has come.
 #[derive(Debug, Clone, Default)]
 struct Progress {
@@ -31,10 +38,22 @@ struct Progress {
     next: i64,
     /// The end has been reached once.
     caught_up: bool,
-    /// What keeps it from reading on, in words.
+    /// What keeps it from reading on, in words; it goes on by itself.
     trouble: Option<String>,
+    /// What ended it for good, in words: a topic that was truncated, or deleted and made again.
+    lost: Option<String>,
     /// Counts up with every event, so that waiters look again.
     events: u64,
+}
+
+impl Progress {
+    fn is_ready(&self) -> bool {
+        self.caught_up && self.trouble.is_none() && self.lost.is_none()
+    }
+
+    fn has_reached(&self, end: i64) -> bool {
+        self.lost.is_some() || (self.caught_up && self.next >= end)
+    }
 }
 
 /// A request of this instance whose reply is awaited.
@@ -120,18 +139,14 @@ impl View {
 
     /// Whether the log has been read to its end once, and is not in trouble now.
     pub(crate) fn is_ready(&self) -> bool {
-        let progress = self.inner.progress.borrow();
-        progress.caught_up && progress.trouble.is_none()
+        self.inner.progress.borrow().is_ready()
     }
 
     /// Wait until the log has been read to its end once.
     pub(crate) async fn ready(&self) {
         let mut progress = self.inner.progress.subscribe();
         // the sender lives in `inner`, so the channel cannot close here
-        progress
-            .wait_for(|p| p.caught_up && p.trouble.is_none())
-            .await
-            .ok();
+        progress.wait_for(Progress::is_ready).await.ok();
     }
 
     /// Wait until everything that was committed before this call has been folded.
@@ -160,11 +175,11 @@ impl View {
             .map_err(|_closed| stopping())?
             .map_err(failed)?;
         let mut progress = self.inner.progress.subscribe();
-        progress
-            .wait_for(|p| p.caught_up && p.next >= end)
+        let reached = progress
+            .wait_for(|p| p.has_reached(end))
             .await
             .map_err(|_closed| stopping())?;
-        Ok(())
+        reached.lost.clone().map_or(Ok(()), |why| Err(failed(why)))
     }
 
     /// Await the reply to a request that is about to be appended.
@@ -227,6 +242,15 @@ impl Inner {
         });
     }
 
+    /// A reader has ended by itself, which its last trouble explains. Only a restart helps.
+    fn lose(&self) {
+        self.progress(|p| {
+            let why = p.trouble.clone().unwrap_or_else(|| "its reader has stopped".to_owned());
+            tracing::error!(%why, "the registry's log is lost: start it anew once its topics are whole");
+            p.lost.get_or_insert(why);
+        });
+    }
+
     fn take(&self, record: &Record) {
         writer::fold(
             &mut self.state.write().unwrap_or_else(PoisonError::into_inner),
@@ -284,10 +308,14 @@ async fn follow_replies(mut reader: LogReader, inner: Arc<Inner>) {
                 }
                 inner.progress(|_| {});
             }
-            LogEvent::EndReached { .. } => {}
-            LogEvent::Trouble(what) => tracing::warn!(%what, "cannot read registry replies"),
+            LogEvent::EndReached { .. } => inner.progress(|p| p.trouble = None),
+            LogEvent::Trouble(what) => {
+                tracing::warn!(%what, "cannot read registry replies");
+                inner.progress(|p| p.trouble = Some(what));
+            }
         }
     }
+    inner.lose();
 }
 
 /// Answers questions for the end of the log, all that wait with one question to the broker.
@@ -320,7 +348,14 @@ async fn answer_ends(
     }
 }
 
+/// The end of a topic's log. A broker that has just been given the partition is asked again.
 async fn end_of(admin: &Admin, topic: &str) -> Result<i64, kafka::AdminError> {
-    let ends = admin.end_offsets(topic).await?;
-    Ok(ends.first().map_or(0, |partition| partition.end))
+    let deadline = Instant::now() + END_WITHIN;
+    loop {
+        match admin.end_offsets(topic).await {
+            Ok(ends) => return Ok(ends.first().map_or(0, |partition| partition.end)),
+            Err(_passing) if Instant::now() < deadline => tokio::time::sleep(ASK_AGAIN).await,
+            Err(error) => return Err(error),
+        }
+    }
 }

@@ -4,7 +4,6 @@ use apache_avro::types::Value as Datum;
 use apache_avro::writer::datum::GenericDatumWriter;
 use proptest::prelude::*;
 use serde_json::{Value, json};
-use std::collections::HashMap;
 
 /// A type without names: these are given when it is written as a schema.
 #[derive(Debug, Clone)]
@@ -183,7 +182,7 @@ impl Shape {
                 .prop_map(Datum::Array)
                 .boxed(),
             Shape::Map(values) => prop::collection::hash_map("[a-z]{0,3}", values.data(), 0..4)
-                .prop_map(|map: HashMap<String, Datum>| Datum::Map(map))
+                .prop_map(Datum::Map)
                 .boxed(),
             Shape::Nullable(inner) => prop_oneof![
                 Just(Datum::Union(0, Box::new(Datum::Null))),

@@ -30,14 +30,14 @@ const PARTITIONS: usize = 4;
 const CHUNK: usize = 10_000;
 
 /// A run that brings nothing for so long is stuck.
-const PATIENCE: Duration = Duration::from_secs(60);
+pub(super) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The governance position of the benchmark's contracts.
 const SEQ: u64 = 0;
 
 /// The benchmark's broker and names.
 pub(super) struct Bench {
-    cluster: Cluster,
+    pub(super) cluster: Cluster,
     runtime: Runtime,
     admin: Admin,
     domain: String,
@@ -69,14 +69,26 @@ impl Bench {
         rounds: usize,
         say: &mut dyn FnMut(&str),
     ) -> Result<Vec<Row>, BenchError> {
-        let port = self.prepare(events, name, say)?;
+        let port = self.port_of(events, name, PARTITIONS)?;
+        say(&format!(
+            "writing {} {name} events of {} bytes",
+            events.count,
+            events.bytes()
+        ));
+        self.feed(events, &port.inbox)?;
         let (mut limits, mut rates) = (Vec::new(), Vec::new());
         for round in 1..=rounds {
             if round > 1 && Instant::now() >= self.until {
                 break;
             }
-            limits.push(self.copy(limit, events, &port)?);
-            rates.push(self.enforce(name, events, &port)?);
+            // Who goes first changes: what the broker still does for the one slows the other.
+            if round % 2 == 1 {
+                limits.push(self.copy(limit, events, &port)?);
+                rates.push(self.enforce(name, events, &port)?);
+            } else {
+                rates.push(self.enforce(name, events, &port)?);
+                limits.push(self.copy(limit, events, &port)?);
+            }
             if let (Some(copy), Some(enforce)) = (limits.last(), rates.last()) {
                 say(&format!(
                     "round {round}: {limit} {copy:.0}/s, {name} {enforce:.0}/s"
@@ -88,32 +100,33 @@ impl Bench {
             .zip(&limits)
             .map(|(rate, limit)| rate / limit)
             .collect();
-        let row = |name, rate, ratio, against| Row {
+        let row = |name, rates: &mut [f64]| Row {
             name,
-            rate,
+            rate: median(rates),
             unit: "events/s",
             event_bytes: events.bytes(),
-            rounds: limits.len(),
-            ratio,
-            against,
+            rounds: rates.len(),
+            ratio: None,
+            against: None,
         };
+        let copied = row(limit, &mut limits);
+        let (ratio, against) = (Some(median(&mut ratios)), Some(limit));
         Ok(vec![
-            row(limit, median(&mut limits.clone()), None, None),
-            row(
-                name,
-                median(&mut rates),
-                Some(median(&mut ratios)),
-                Some(limit),
-            ),
+            copied,
+            Row {
+                ratio,
+                against,
+                ..row(name, &mut rates)
+            },
         ])
     }
 
-    /// Make the topics of one port and fill its inbox.
-    fn prepare(
+    /// Make one port and its topics.
+    pub(super) fn port_of(
         &self,
         events: &Events,
         name: &str,
-        say: &mut dyn FnMut(&str),
+        partitions: usize,
     ) -> Result<PortEntry, BenchError> {
         let rules = Arc::new(events.rules().map_err(BenchError::Contract)?);
         let address = PortAddress::new(&self.domain, "departures", name, 1)
@@ -121,18 +134,12 @@ impl Bench {
         let port = PortEntry::new(address.clone(), address.default_inbox(), rules);
         let topics = [&port.inbox, &port.product, &port.quarantine].map(|topic| TopicSpec {
             name: topic.clone(),
-            partitions: i32::try_from(PARTITIONS).expect("a few"),
+            partitions: i32::try_from(partitions).expect("a few"),
             replication: -1,
             configs: BTreeMap::new(),
         });
         let made = self.runtime.block_on(self.admin.ensure_topics(&topics));
         made.map_err(|error| BenchError::Topics(Box::new(error)))?;
-        say(&format!(
-            "writing {} {name} events of {} bytes",
-            events.count,
-            events.bytes()
-        ));
-        self.feed(events, &port.inbox)?;
         Ok(port)
     }
 
@@ -156,7 +163,7 @@ impl Bench {
     }
 
     /// A port with a consumer group of its own, so that it reads the inbox from its beginning.
-    fn port(&mut self) -> KafkaPort {
+    pub(super) fn port(&mut self) -> KafkaPort {
         self.runs += 1;
         let group = format!("{}.{}", self.domain, self.runs);
         let transactional_id = format!("{group}.0");
@@ -191,10 +198,7 @@ impl Bench {
         events: &Events,
         port: &PortEntry,
     ) -> Result<f64, BenchError> {
-        let (view, seen) = watch::channel(Arc::new(Snapshot::new(SEQ, [port.clone()])));
-        let status = watch::channel(EnforcerStatus::default()).0;
-        let limits = Limits::default();
-        let mut path = DataPath::new(self.port(), seen, Box::new(Nothing), limits, status);
+        let mut path = enforcing(self.port(), port);
         let mut clock = Clock::new(row, events.count);
         while !clock.is_done() {
             path.turn();
@@ -203,7 +207,6 @@ impl Bench {
         let rate = clock.rate();
         let found = path.committed().quarantined;
         path.close();
-        drop(view);
         if found != events.bad() {
             return Err(BenchError::Verdicts {
                 row,
@@ -215,29 +218,38 @@ impl Bench {
     }
 }
 
-/// Time from the first record's commit on, so that joining the group does not count.
-struct Clock {
+/// The enforcer's loop for one port. Its view never changes, so nobody needs to hold the sender.
+pub(super) fn enforcing(tx: KafkaPort, port: &PortEntry) -> DataPath<KafkaPort> {
+    let (_, view) = watch::channel(Arc::new(Snapshot::new(SEQ, [port.clone()])));
+    let status = watch::channel(EnforcerStatus::default()).0;
+    DataPath::new(tx, view, Box::new(Nothing), Limits::default(), status)
+}
+
+/// Time from the first commit on, so that joining the group does not count (unless there is one commit only).
+pub(super) struct Clock {
     row: &'static str,
+    made: Instant,
     total: u64,
     first: Option<(Instant, u64)>,
     last: (Instant, u64),
 }
 
 impl Clock {
-    fn new(row: &'static str, total: usize) -> Self {
+    pub(super) fn new(row: &'static str, total: usize) -> Self {
         Self {
             row,
+            made: Instant::now(),
             total: total as u64,
             first: None,
             last: (Instant::now(), 0),
         }
     }
 
-    fn is_done(&self) -> bool {
+    pub(super) fn is_done(&self) -> bool {
         self.last.1 >= self.total
     }
 
-    fn note(&mut self, done: u64) -> Result<(), BenchError> {
+    pub(super) fn note(&mut self, done: u64) -> Result<(), BenchError> {
         if done > self.last.1 {
             self.last = (Instant::now(), done);
             self.first.get_or_insert(self.last);
@@ -253,17 +265,16 @@ impl Clock {
         reason = "counts of a benchmark are far below 2^52"
     )]
     fn rate(&self) -> f64 {
-        let Some((start, before)) = self.first else {
-            return 0.0;
-        };
+        let several = self.first.filter(|first| *first != self.last);
+        let (start, before) = several.unwrap_or((self.made, 0));
         let seconds = self.last.0.duration_since(start).as_secs_f64().max(1e-9);
         (self.last.1 - before) as f64 / seconds
     }
 }
 
 /// The bare copy.
-struct Copy<'a> {
-    tx: KafkaPort,
+pub(super) struct Copy<'a> {
+    pub(super) tx: KafkaPort,
     port: &'a PortEntry,
     next: [Option<i64>; PARTITIONS],
     open: Option<Duration>,
@@ -273,7 +284,7 @@ struct Copy<'a> {
 }
 
 impl<'a> Copy<'a> {
-    fn new(mut tx: KafkaPort, port: &'a PortEntry) -> Self {
+    pub(super) fn new(mut tx: KafkaPort, port: &'a PortEntry) -> Self {
         tx.subscribe(std::slice::from_ref(&port.inbox));
         let next = [None; PARTITIONS];
         Self {
@@ -288,7 +299,7 @@ impl<'a> Copy<'a> {
     }
 
     /// One poll; the number of records committed so far.
-    fn turn(&mut self) -> u64 {
+    pub(super) fn turn(&mut self) -> u64 {
         let Self {
             tx,
             port,
@@ -313,6 +324,11 @@ impl<'a> Copy<'a> {
                 *slot = Some(record.offset + 1);
             }
         });
+        self.after(&polled);
+        self.done
+    }
+
+    fn after(&mut self, polled: &Polled) {
         let now = self.tx.now();
         match polled {
             Polled::Record => {
@@ -329,7 +345,6 @@ impl<'a> Copy<'a> {
         {
             self.commit();
         }
-        self.done
     }
 
     fn commit(&mut self) {
@@ -362,7 +377,7 @@ impl<'a> Copy<'a> {
     }
 }
 
-fn median(values: &mut [f64]) -> f64 {
+pub(super) fn median(values: &mut [f64]) -> f64 {
     values.sort_by(f64::total_cmp);
     values.get(values.len() / 2).copied().unwrap_or(0.0)
 }

@@ -36,6 +36,16 @@ pub(super) struct Stop {
     pub(super) why: Why,
 }
 
+impl Stop {
+    fn at(record: &Inbound<'_>, why: Why) -> Self {
+        Self {
+            topic: record.topic.to_owned(),
+            partition: record.partition,
+            why,
+        }
+    }
+}
+
 /// Why not.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Why {
@@ -107,14 +117,7 @@ impl Desk {
             txn,
             source,
         } = self;
-        let stop = |why| {
-            let topic = record.topic.to_owned();
-            Step::Stop(Stop {
-                topic,
-                partition: record.partition,
-                why,
-            })
-        };
+        let stop = |why| Step::Stop(Stop::at(record, why));
         let txn = txn.get_or_insert_with(|| Txn::begin(view, now));
         let seq = txn.snapshot.seq;
         let Some(port) = txn.port_of(record.topic) else {

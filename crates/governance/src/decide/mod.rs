@@ -218,3 +218,6 @@ fn activate(mesh: &Mesh, activated: &body::Activated) -> Result<Vec<Event>, Reje
     }
     Ok(vec![Event::ContractVersionActivated(activated.clone())])
 }
+
+#[cfg(test)]
+mod tests;

@@ -70,17 +70,25 @@ fn fetch_into(cache: &Path) -> Result<PathBuf, DevError> {
     let pom = cache.join("pom.xml");
     fs::write(&pom, POM).map_err(|e| DevError::io("write", &pom, e))?;
     tracing::info!(target: "kafka", into = %dir.display(), "fetching Kafka's jars with Maven, once");
+    run_maven(&pom, &partial)?;
+    fs::write(partial.join(COMPLETE), VERSION)
+        .and_then(|()| fs::rename(&partial, &dir))
+        .map_err(|e| DevError::io("rename", &partial, e))?;
+    Ok(dir)
+}
+
+fn run_maven(pom: &Path, into: &Path) -> Result<(), DevError> {
     let output = Command::new("mvn")
         // -C: a jar whose checksum is wrong fails the fetch instead of printing a warning.
         .args(["-q", "-B", "-C", "-f"])
-        .arg(&pom)
+        .arg(pom)
         .arg("dependency:copy-dependencies")
-        .arg(format!("-DoutputDirectory={}", partial.display()))
+        .arg(format!("-DoutputDirectory={}", into.display()))
         .stdin(Stdio::null())
         .output()
         .map_err(|e| DevError::io("run", "mvn", e))?;
     let fetched = |prefix: &str| {
-        fs::read_dir(&partial).is_ok_and(|mut entries| {
+        fs::read_dir(into).is_ok_and(|mut entries| {
             entries.any(|entry| {
                 entry.is_ok_and(|entry| entry.file_name().to_string_lossy().starts_with(prefix))
             })
@@ -94,10 +102,7 @@ fn fetch_into(cache: &Path) -> Result<PathBuf, DevError> {
             tail,
         });
     }
-    fs::write(partial.join(COMPLETE), VERSION)
-        .and_then(|()| fs::rename(&partial, &dir))
-        .map_err(|e| DevError::io("rename", &partial, e))?;
-    Ok(dir)
+    Ok(())
 }
 
 #[cfg(test)]

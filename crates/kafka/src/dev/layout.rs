@@ -245,6 +245,10 @@ transaction.state.log.num.partitions=4
 share.coordinator.state.topic.replication.factor=1
 share.coordinator.state.topic.min.isr=1
 group.initial.rebalance.delay.ms=0
+
+# After a kill the controller takes a broker for alive so long, and refuses its successor meanwhile. The default is 9 s.
+broker.session.timeout.ms=4000
+broker.heartbeat.interval.ms=1000
 "
     )
 }

@@ -23,6 +23,9 @@ use std::{
 /// First pause after both clients had to be thrown away; doubled each time until a commit succeeds.
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
 
+/// Events of the group that are served at once while waiting.
+const SERVED: usize = 100;
+
 /// Longest pause.
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
@@ -111,7 +114,10 @@ impl KafkaPort {
         }
         if let Err(trouble) = self.writer.ensure(timeout.max(Duration::from_secs(1))) {
             return Some(match trouble.kind {
-                TroubleKind::BrokerAway => Polled::Waiting(trouble),
+                TroubleKind::BrokerAway => {
+                    self.serve_group();
+                    Polled::Waiting(trouble)
+                }
                 TroubleKind::Fenced | TroubleKind::Stalled => self.fall(trouble),
             });
         }
@@ -123,10 +129,33 @@ impl KafkaPort {
         match self.reader.reposition() {
             Ok(positions) => Polled::Positions(positions),
             Err(trouble) if trouble.kind == TroubleKind::BrokerAway => {
-                // Keep serving the group while waiting: nothing is assigned, so no record can come.
+                self.serve_group();
                 Polled::Waiting(trouble)
             }
             Err(trouble) => self.fall(trouble),
+        }
+    }
+
+    /// Stay a member while waiting for something else: rebalances are answered, and a record that comes is dropped, to
+    /// be read again from the committed offset.
+    fn serve_group(&mut self) {
+        for _ in 0..SERVED {
+            let Some(event) = self.reader.consumer().and_then(|c| c.poll(Duration::ZERO)) else {
+                break;
+            };
+            let read = event.map(drop);
+            match read {
+                Ok(()) => self.reader.rewind(),
+                Err(error) => {
+                    if let Some(lost) = self.reader.note_error(&error) {
+                        self.fall(lost);
+                        return;
+                    }
+                }
+            }
+        }
+        if self.reader.take_changes() {
+            self.writer.abort();
         }
     }
 

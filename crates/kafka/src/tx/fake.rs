@@ -193,6 +193,24 @@ impl FakePort {
         Polled::Positions(positions)
     }
 
+    fn take_poll_fault(&mut self) -> Option<Polled> {
+        match self.faults.pop_front().flatten()? {
+            Fault::Rebalance => self.drop_open(),
+            Fault::BrokerAway => {
+                let why = "no broker".to_owned();
+                return Some(Polled::Waiting(Trouble {
+                    kind: TroubleKind::BrokerAway,
+                    why,
+                }));
+            }
+            other @ (Fault::CommitUndone
+            | Fault::CommitUnknownLost
+            | Fault::CommitUnknownDone
+            | Fault::SendBreaks) => self.armed = Some(other),
+        }
+        None
+    }
+
     fn next_record(&mut self) -> Option<(Partition, i64, Stored)> {
         let state = self.cluster.get();
         // The partition that is least far: reads interleave as a real consumer's do.
@@ -238,17 +256,8 @@ impl TransactionalPort for FakePort {
         handle: &mut dyn FnMut(&Inbound<'_>, &mut dyn Outbox),
     ) -> Polled {
         self.clock += Duration::from_millis(1);
-        match self.faults.pop_front().flatten() {
-            Some(Fault::Rebalance) => self.drop_open(),
-            Some(Fault::BrokerAway) => {
-                let why = "no broker".to_owned();
-                return Polled::Waiting(Trouble {
-                    kind: TroubleKind::BrokerAway,
-                    why,
-                });
-            }
-            Some(other) => self.armed = Some(other),
-            None => {}
+        if let Some(away) = self.take_poll_fault() {
+            return away;
         }
         if self.due {
             return self.reposition();

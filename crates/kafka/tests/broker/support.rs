@@ -46,6 +46,10 @@ pub(crate) fn cluster() -> Cluster {
     broker.cluster()
 }
 
+#[expect(
+    clippy::zombie_processes,
+    reason = "it waits for us to end, not we for it"
+)]
 /// The broker outlives us by design, and a test binary has no last moment of its own; so somebody watches.
 fn end_with_us(broker: u32, dir: String) {
     let us = std::process::id();

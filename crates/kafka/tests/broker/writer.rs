@@ -283,7 +283,7 @@ const CHILD: &str = "MESHLOG_TEST_WRITER";
 /// Not a test of its own: the writer in a process that the tests below kill and put to sleep.
 #[test]
 fn child_process() {
-    let Ok(text) = std::env::var(CHILD) else {
+    let Some(text) = std::env::var_os(CHILD).and_then(|text| text.into_string().ok()) else {
         return;
     };
     let fields: Vec<&str> = text.split(' ').collect();

@@ -18,8 +18,7 @@ pub(crate) struct Schema {
     pub version: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub id: Option<u32>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub guid: Option<String>,
+    pub guid: String,
     /// Always present since 8.0, for AVRO too.
     pub schema_type: String,
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -39,12 +38,12 @@ pub(crate) struct Schema {
 
 impl Schema {
     /// What an id stands for, without a place.
-    pub(crate) fn of_content(content: &Content, guid: Option<&str>) -> Self {
+    pub(crate) fn of_content(content: &Content, guid: &str) -> Self {
         Self {
             subject: None,
             version: None,
             id: None,
-            guid: guid.map(str::to_owned),
+            guid: guid.to_owned(),
             schema_type: content.schema_type.clone(),
             references: content.references.clone(),
             metadata: content.metadata.clone(),
@@ -64,7 +63,7 @@ impl Schema {
             id: Some(version.id),
             ts: version.timestamp_ms,
             deleted: Some(version.deleted),
-            ..Self::of_content(&version.content, version.guid.as_deref())
+            ..Self::of_content(&version.content, &version.guid)
         }
     }
 

@@ -43,6 +43,10 @@ fn cluster() -> Cluster {
 }
 
 /// The broker outlives us by design, and a test binary has no last moment of its own; so somebody watches.
+#[expect(
+    clippy::zombie_processes,
+    reason = "it waits for our end, so we cannot wait for its"
+)]
 fn end_with_us(broker: u32, dir: &str) {
     let us = std::process::id();
     let script = format!(

@@ -1,0 +1,65 @@
+//! The identity of a schema: the text that the reference registry stores, and the GUID made of it.
+//!
+//! Two texts that differ in white space or in the order of Avro's attributes are one schema to every client, so they
+//! must get one id here too. Not on the path of events: used when a schema is registered or looked up.
+
+mod avro;
+mod guid;
+#[cfg(test)]
+mod tests;
+
+pub use guid::{GuidInput, ReferenceName, guid, guid_of};
+
+use crate::compat::SchemaType;
+use crate::schema_error::{SchemaError, parse_text};
+use jsonschema::error::ValidationErrorKind;
+use serde_json::Value;
+
+/// The text as the reference stores it, of a schema that names no other.
+///
+/// Avro: attributes in the order in which Java's `Schema.toString` writes them, names as short as they may be, white
+/// space gone; `doc`, defaults, aliases and unknown attributes stay. JSON: white space gone, members in their order.
+///
+/// # Errors
+/// [`SchemaError`] says where the text is not a schema.
+pub fn canonical(ty: SchemaType, text: &str) -> Result<String, SchemaError> {
+    canonical_with(ty, text, &[])
+}
+
+/// The text as the reference stores it; `references` are the texts of the schemas that it names, each after those it
+/// needs itself.
+///
+/// # Errors
+/// [`SchemaError`] says where one of the texts is not a schema.
+pub fn canonical_with(
+    ty: SchemaType,
+    text: &str,
+    references: &[&str],
+) -> Result<String, SchemaError> {
+    match ty {
+        SchemaType::Avro => avro::canonical(text, references),
+        SchemaType::Json => {
+            let schema = parse_text(text)?;
+            check_json_schema(&schema)?;
+            Ok(schema.to_string())
+        }
+    }
+}
+
+/// A JSON Schema must meet the draft that it names. One of a draft that we do not know passes, as with the reference.
+fn check_json_schema(schema: &Value) -> Result<(), SchemaError> {
+    if !(schema.is_object() || schema.is_boolean()) {
+        return Err(SchemaError::invalid(
+            "",
+            format!("`{schema}` is not a schema"),
+        ));
+    }
+    match jsonschema::meta::validate(schema) {
+        Ok(()) => Ok(()),
+        Err(error) if matches!(error.kind(), ValidationErrorKind::Referencing(_)) => Ok(()),
+        Err(error) => Err(SchemaError::invalid(
+            error.instance_path().as_str(),
+            error.to_string(),
+        )),
+    }
+}

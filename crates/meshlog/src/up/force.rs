@@ -1,0 +1,137 @@
+//! From the governance state to what the enforcer judges by.
+
+use contract::address::PortAddress;
+use contract::rule::{ActiveVersion, Binding, PortRules};
+use contract::settings::Settings;
+use contract::spec::{Encoding, Key};
+use enforcer::{CatchUp, CatchUpFailed, PortEntry, Snapshot};
+use governance::mesh::{Mesh, Port};
+use governor::follow::{Ends, View};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::watch;
+
+/// Compiled rules by port address, each with the number of activations it was compiled from: activations are only ever
+/// added, so the number tells whether the rules still hold.
+type Compiled = BTreeMap<String, (usize, Arc<PortRules>)>;
+
+/// Publish a snapshot for each new state, until the view or the receivers are gone.
+pub(super) async fn publish(mut view: watch::Receiver<View>, sender: watch::Sender<Arc<Snapshot>>) {
+    let mut compiled = Compiled::new();
+    loop {
+        let mesh = Arc::clone(&view.borrow_and_update().mesh);
+        if mesh.size > 0 {
+            sender.send_replace(Arc::new(snapshot(&mesh, &mut compiled)));
+        }
+        if view.changed().await.is_err() || sender.is_closed() {
+            return;
+        }
+    }
+}
+
+fn snapshot(mesh: &Mesh, compiled: &mut Compiled) -> Snapshot {
+    let entries = mesh.ports.values().filter_map(|port| entry(mesh, port, compiled));
+    let entries: Vec<PortEntry> = entries.collect();
+    Snapshot::new(mesh.size.saturating_sub(1), entries)
+}
+
+fn entry(mesh: &Mesh, port: &Port, compiled: &mut Compiled) -> Option<PortEntry> {
+    let body = &port.opened.state;
+    let address: PortAddress = body.address.parse().ok()?;
+    let known = compiled.get(&body.address).filter(|(count, _)| *count == port.activations.len());
+    let rules = match known {
+        Some((_, rules)) => Arc::clone(rules),
+        None => {
+            let rules = Arc::new(compile(mesh, port)?);
+            compiled
+                .insert(body.address.clone(), (port.activations.len(), Arc::clone(&rules)));
+            rules
+        }
+    };
+    Some(PortEntry::new(address, body.inbox.clone(), rules))
+}
+
+fn compile(mesh: &Mesh, port: &Port) -> Option<PortRules> {
+    let body = &port.opened.state;
+    let contract = mesh.contracts.get(&body.contract_id)?;
+    struct Part<'a> {
+        version: contract::version::Version,
+        encoding: Encoding,
+        schema: &'a str,
+        key: Key,
+        settings: Settings,
+        bindings: Vec<Binding>,
+    }
+    let parts: Vec<Part<'_>> = port
+        .activations
+        .iter()
+        .filter_map(|activation| {
+            let stored = &contract.versions.get(&activation.version)?.state;
+            Some(Part {
+                version: activation.version,
+                encoding: if stored.encoding == "avro" { Encoding::Avro } else { Encoding::Json },
+                schema: &stored.schema,
+                key: Key {
+                    properties: stored.key.properties.clone(),
+                    text: stored.key.text,
+                },
+                settings: Settings::from(&stored.settings),
+                bindings: activation.bindings.iter().filter_map(binding).collect(),
+            })
+        })
+        .collect();
+    let versions: Vec<ActiveVersion<'_>> = parts
+        .iter()
+        .map(|part| ActiveVersion {
+            version: part.version,
+            encoding: part.encoding,
+            schema: part.schema,
+            key: &part.key,
+            settings: &part.settings,
+            bindings: &part.bindings,
+        })
+        .collect();
+    match PortRules::compile(&body.contract_id, &versions) {
+        Ok(rules) => rules,
+        Err(error) => {
+            // Without a judge the port's events wait in the inbox: nothing is lost, nothing is let through.
+            tracing::error!(port = %body.address, %error, "a port's contract does not compile");
+            None
+        }
+    }
+}
+
+fn binding(stored: &governance::body::Binding) -> Option<Binding> {
+    let id = u32::try_from(stored.schema_id).ok()?;
+    let digits: String = stored.guid.chars().filter(|c| *c != '-').collect();
+    let mut guid = [0; 16];
+    for (byte, at) in guid.iter_mut().zip((0..32).step_by(2)) {
+        *byte = u8::from_str_radix(digits.get(at..at + 2)?, 16).ok()?;
+    }
+    Some(Binding { id, guid })
+}
+
+/// Brings the enforcer's snapshot up to the end of the governance log.
+pub(super) struct Catch {
+    pub(super) ends: Ends,
+    pub(super) snapshots: watch::Receiver<Arc<Snapshot>>,
+    pub(super) runtime: tokio::runtime::Handle,
+}
+
+impl CatchUp for Catch {
+    fn catch_up(&mut self, timeout: Duration) -> Result<(), CatchUpFailed> {
+        self.runtime.block_on(async {
+            let failed = |why: String| CatchUpFailed(why);
+            let view =
+                self.ends.reach(timeout).await.map_err(|error| failed(error.to_string()))?;
+            let last = view.mesh.size.saturating_sub(1);
+            let shown = self.snapshots.wait_for(|snapshot| snapshot.seq >= last);
+            match tokio::time::timeout(timeout, shown).await {
+                Ok(Ok(_)) => Ok(()),
+                Ok(Err(_)) => Err(failed("the state is no longer followed".to_owned())),
+                Err(_) => Err(failed("the new state was not published in time".to_owned())),
+            }
+        })
+    }
+}

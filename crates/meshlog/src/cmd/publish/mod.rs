@@ -41,15 +41,15 @@ const LAST_COMMIT: Duration = Duration::from_secs(10);
 
 /// Options of `publish`.
 #[derive(Debug, clap::Args)]
-#[group(id = "input", required = true, multiple = false, args = ["csv", "jsonl"])]
+#[command(group(clap::ArgGroup::new("input").required(true)))]
 pub(crate) struct Args {
     /// The port
     port: PortAddress,
     /// A CSV file whose header row names the contract's columns; an empty field is a missing value
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", group = "input")]
     csv: Option<PathBuf>,
     /// A file of JSON objects, one a line; `-` is stdin
-    #[arg(long, value_name = "FILE|-")]
+    #[arg(long, value_name = "FILE|-", group = "input")]
     jsonl: Option<PathBuf>,
     /// A field that also stands for a missing value
     #[arg(long, value_name = "TEXT", requires = "csv")]

@@ -163,20 +163,16 @@ impl RowWriter {
     /// The key, as [`Key::bytes`] makes it of the event; a part that is missing leaves none, which is the contract's to
     /// judge.
     fn key_of(&self, cells: &[Option<&str>]) -> Option<Vec<u8>> {
-        let cell = |name: &String| {
-            let column = self.encoder.position(name)?;
-            Some((name, cells[column]?))
-        };
+        let cell = |name: &str| cells[self.encoder.position(name)?];
         if let ([name], true) = (self.key.properties.as_slice(), self.key.text) {
-            return cell(name).map(|(_, text)| text.as_bytes().to_vec());
+            return cell(name).map(|text| text.as_bytes().to_vec());
         }
         if self.key.properties.is_empty() {
             return None;
         }
         let mut key = Vec::with_capacity(64);
         for (at, name) in self.key.properties.iter().enumerate() {
-            let (name, text) = cell(name)?;
-            let part = self.encoder.cell_json(name, Some(text)).ok()??;
+            let part = self.encoder.cell_json(name, Some(cell(name)?)).ok()??;
             key.push(if at == 0 { b'[' } else { b',' });
             serde_json::to_writer(&mut key, &part).ok()?;
         }

@@ -51,7 +51,7 @@ impl Source {
     /// The line on which the row read last starts.
     pub(super) fn line(&self) -> u64 {
         match self {
-            Source::Csv(csv) => csv.record.position().map_or(0, csv::Position::line),
+            Source::Csv(csv) => csv.record.position().map_or(0, |at| at.line() + csv.line_offset),
             Source::Lines(lines) => lines.next_line - 1,
             Source::Stdin(stdin) => stdin.line,
         }
@@ -107,6 +107,8 @@ fn into_io(error: csv::Error) -> io::Error {
 pub(super) struct CsvFile {
     reader: csv::Reader<File>,
     record: ByteRecord,
+    /// After CRLF the reader stands before the LF, so that its line is one less than the row's.
+    line_offset: u64,
     /// Names of the columns.
     pub(super) header: Vec<String>,
 }
@@ -126,13 +128,21 @@ impl CsvFile {
             // Spreadsheets write a byte order mark; the quotes around the first name may hold it.
             *first = first.trim_start_matches('\u{feff}').to_owned();
         }
-        Ok(Self { reader, record: ByteRecord::new(), header })
+        let line_offset = u64::from(has_crlf(path)?);
+        Ok(Self { reader, record: ByteRecord::new(), line_offset, header })
     }
 
     /// Where the first row starts.
     pub(super) fn start(&self) -> Position {
         Position::start(self.reader.position().byte(), self.reader.position().line())
     }
+}
+
+/// Whether the first line ends as Windows has it.
+fn has_crlf(path: &Path) -> io::Result<bool> {
+    let mut line = Vec::new();
+    BufReader::new(File::open(path)?).read_until(b'\n', &mut line)?;
+    Ok(line.ends_with(b"\r\n"))
 }
 
 /// A JSON lines file; blank lines are no rows.

@@ -105,8 +105,14 @@ impl Fact {
         };
         let mut bytes = MAGIC.to_vec();
         bytes.extend_from_slice(&*FINGERPRINT);
-        let writer = GenericDatumWriter::builder(&ENVELOPE).build().expect("no references");
-        bytes.extend(writer.write_ser_to_vec(&envelope).expect("the envelope fits its schema"));
+        let writer = GenericDatumWriter::builder(&ENVELOPE)
+            .build()
+            .expect("no references");
+        bytes.extend(
+            writer
+                .write_ser_to_vec(&envelope)
+                .expect("the envelope fits its schema"),
+        );
         bytes
     }
 
@@ -116,7 +122,9 @@ impl Fact {
     /// [`FactError`]: the reader stops there, says where, and goes on serving its last good view.
     pub fn decode(value: &[u8]) -> Result<Self, FactError> {
         let fail = |message: &str| FactError::Envelope(message.to_owned());
-        let mut datum = value.get(HEADER..).ok_or_else(|| fail("shorter than its header"))?;
+        let mut datum = value
+            .get(HEADER..)
+            .ok_or_else(|| fail("shorter than its header"))?;
         if value[..2] != MAGIC {
             return Err(fail("no Avro single object (C3 01)"));
         }
@@ -126,8 +134,9 @@ impl Fact {
         let reader = GenericDatumReader::builder(&ENVELOPE)
             .build()
             .map_err(|error| FactError::Envelope(error.to_string()))?;
-        let envelope: Envelope =
-            reader.read_deser(&mut datum).map_err(|error| FactError::Envelope(error.to_string()))?;
+        let envelope: Envelope = reader
+            .read_deser(&mut datum)
+            .map_err(|error| FactError::Envelope(error.to_string()))?;
         if !datum.is_empty() {
             return Err(fail("bytes are left over"));
         }
@@ -157,8 +166,10 @@ pub fn leaf_hash(value: &[u8]) -> Hash {
 /// Lower-case hex.
 pub fn hex(bytes: &[u8]) -> String {
     use std::fmt::Write;
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        write!(text, "{byte:02x}").expect("writing to a String cannot fail");
-        text
-    })
+    bytes
+        .iter()
+        .fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+            write!(text, "{byte:02x}").expect("writing to a String cannot fail");
+            text
+        })
 }

@@ -23,7 +23,10 @@ use std::process::ExitCode;
 fn main() -> ExitCode {
     let cli = cmd::Cli::parse();
     start_telemetry(cli.is_service());
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    let runtime = match tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+    {
         Ok(runtime) => runtime,
         Err(error) => return exit::conclude(Err(error.into())).into(),
     };

@@ -93,8 +93,10 @@ impl Running {
         let registry_port = directory.registry_port(args.registry_port);
         let registry_listener = listen(registry_port, "--registry-port").await?;
         let http_listener = listen(directory.http_port(args.http_port), "--http-port").await?;
-        let (registry_port, http_port) =
-            (registry_listener.local_addr()?.port(), http_listener.local_addr()?.port());
+        let (registry_port, http_port) = (
+            registry_listener.local_addr()?.port(),
+            http_listener.local_addr()?.port(),
+        );
         directory.keep_ports(registry_port, http_port)?;
         let broker = start_broker(&args, &config, &directory).await?;
         let registry = format!("http://127.0.0.1:{registry_port}");
@@ -104,7 +106,7 @@ impl Running {
             replication: broker.replication(),
             founding: founding(&args, &config, &directory, broker.cluster()).await?,
             registry_topic: config.registry.topic.clone(),
-            snapshot_dir: directory.path().join("catalog"),
+            snapshot_dir: directory.sub("catalog")?,
             registry_url: registry.clone(),
             http_url: http.clone(),
         };
@@ -115,7 +117,16 @@ impl Running {
             serve(http_listener, roles.http_router(), stopping),
         ];
         let bootstrap_servers = broker.cluster().bootstrap().to_owned();
-        Ok(Self { http, registry, bootstrap_servers, directory, broker, roles, stop, servers })
+        Ok(Self {
+            http,
+            registry,
+            bootstrap_servers,
+            directory,
+            broker,
+            roles,
+            stop,
+            servers,
+        })
     }
 
     fn announce(&self, output: Format) -> anyhow::Result<()> {
@@ -170,7 +181,11 @@ fn serve(
     let stopped = async move {
         drop(stopping.wait_for(|stopping| *stopping).await);
     };
-    tokio::spawn(axum::serve(listener, router).with_graceful_shutdown(stopped).into_future())
+    tokio::spawn(
+        axum::serve(listener, router)
+            .with_graceful_shutdown(stopped)
+            .into_future(),
+    )
 }
 
 async fn start_broker(
@@ -182,7 +197,7 @@ async fn start_broker(
         return Ok(Broker::Named(Cluster::new(bootstrap)));
     }
     eprintln!("meshlog: starting Kafka (the first time its jars are fetched, about 44 MB)");
-    let (dir, port, cache) = (directory.path().join("kafka"), args.kafka_port, config.jar_cache());
+    let (dir, port, cache) = (directory.sub("kafka")?, args.kafka_port, config.jar_cache());
     tokio::task::spawn_blocking(move || Broker::start(dir, port, cache)).await?
 }
 
@@ -213,7 +228,10 @@ fn random_bytes() -> anyhow::Result<[u8; 32]> {
     Ok(bytes)
 }
 
-#[expect(clippy::disallowed_methods, reason = "the founding's time is stamped here, at the edge")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the founding's time is stamped here, at the edge"
+)]
 fn now_ms() -> i64 {
     jiff::Timestamp::now().as_millisecond()
 }

@@ -26,6 +26,7 @@ macro_rules! events {
     ($($(#[$doc:meta])* $name:ident($body:ty) = $kind:literal,)*) => {
         /// What happened, in the past tense.
         #[derive(Debug, Clone, PartialEq, Eq)]
+        #[expect(clippy::large_enum_variant, reason = "events are few, and read one at a time")]
         pub enum Event {
             $($(#[$doc])* $name($body),)*
         }

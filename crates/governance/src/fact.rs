@@ -143,7 +143,7 @@ impl Fact {
         let seq = u64::try_from(envelope.seq).map_err(|_| fail("seq is negative"))?;
         let event = Event::decode_body(&envelope.kind, &envelope.body)
             .map_err(|source| FactError::Body { seq, source })?;
-        Ok(Self {
+        let fact = Self {
             seq,
             prev_hash: envelope.prev_hash,
             time_ms: envelope.time,
@@ -151,7 +151,12 @@ impl Fact {
             authenticated_by: envelope.authenticated_by,
             proposal_id: envelope.proposal_id,
             event,
-        })
+        };
+        // The subject stands there for readers who do not know the type; it must say what the body says.
+        if envelope.subject != fact.subject() {
+            return Err(fail("the subject is not the body's"));
+        }
+        Ok(fact)
     }
 }
 

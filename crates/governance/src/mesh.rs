@@ -187,7 +187,7 @@ impl Mesh {
 
     fn remember_proposal(&mut self, fact: &Fact) {
         // Every 256 facts, so that a long replay stays linear; by position, so that every replay does the same.
-        if fact.seq % 256 == 0 {
+        if fact.seq.is_multiple_of(256) {
             let oldest = fact.time_ms - PROPOSAL_MEMORY_MS;
             self.proposals
                 .retain(|_, proposal| proposal.time_ms >= oldest);

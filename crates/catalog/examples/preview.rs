@@ -12,7 +12,11 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut arguments = std::env::args().skip(1);
     let port: u16 = arguments.next().unwrap_or_default().parse().unwrap_or(8099);
     let state = arguments.next().unwrap_or_default();
-    let mut fixture = if state == "empty" { Fixture::founded() } else { Fixture::full() };
+    let mut fixture = if state == "empty" {
+        Fixture::founded()
+    } else {
+        Fixture::full()
+    };
     if state == "stale" {
         let why = "stopped at position 30: record at position 30 cannot be read";
         fixture.view.freshness = Freshness::Stale(why.into());

@@ -46,10 +46,19 @@ impl DetailsCache {
 /// Read the details of a stored contract version.
 pub fn read(body: &body::ContractVersion) -> Details {
     let Some(odcs) = odcs(&body.document) else {
-        return Details { fields: schema_fields(body), ..Details::default() };
+        return Details {
+            fields: schema_fields(body),
+            ..Details::default()
+        };
     };
-    let derived = derive(&odcs, &body.files).map(|spec| spec.fields).unwrap_or_default();
-    let fields = if derived.is_empty() { schema_fields(body) } else { derived };
+    let derived = derive(&odcs, &body.files)
+        .map(|spec| spec.fields)
+        .unwrap_or_default();
+    let fields = if derived.is_empty() {
+        schema_fields(body)
+    } else {
+        derived
+    };
     let description = odcs.description.unwrap_or_default();
     let prose = |text: Option<String>| text.unwrap_or_default().trim().to_owned();
     Details {
@@ -62,15 +71,20 @@ pub fn read(body: &body::ContractVersion) -> Details {
 }
 
 fn odcs(text: &str) -> Option<Odcs> {
-    parse("contract", text).ok()?.into_iter().find_map(|sourced| match sourced.document {
-        Document::Contract(odcs) => Some(*odcs),
-        Document::Domain(_) | Document::Team(_) | Document::Product(_) => None,
-    })
+    parse("contract", text)
+        .ok()?
+        .into_iter()
+        .find_map(|sourced| match sourced.document {
+            Document::Contract(odcs) => Some(*odcs),
+            Document::Domain(_) | Document::Team(_) | Document::Product(_) => None,
+        })
 }
 
 /// The fields of a contract whose document names a schema file instead of describing them.
 fn schema_fields(body: &body::ContractVersion) -> Vec<Field> {
-    let Ok(schema) = serde_json::from_str::<Value>(&body.schema) else { return Vec::new() };
+    let Ok(schema) = serde_json::from_str::<Value>(&body.schema) else {
+        return Vec::new();
+    };
     let mut fields = Vec::new();
     if body.encoding == "avro" {
         avro_fields("", &schema, &mut fields);
@@ -78,7 +92,11 @@ fn schema_fields(body: &body::ContractVersion) -> Vec<Field> {
         json_fields("", &schema, &mut fields);
     }
     for field in &mut fields {
-        let at = body.key.properties.iter().position(|name| *name == field.path);
+        let at = body
+            .key
+            .properties
+            .iter()
+            .position(|name| *name == field.path);
         field.key = at.and_then(|at| u32::try_from(at + 1).ok()).unwrap_or(0);
     }
     fields
@@ -86,14 +104,24 @@ fn schema_fields(body: &body::ContractVersion) -> Vec<Field> {
 
 fn field(path: String, kind: String, required: bool, doc: Option<&Value>) -> Field {
     let description = doc.and_then(Value::as_str).unwrap_or_default().to_owned();
-    Field { path, kind, required, key: 0, description, classification: None }
+    Field {
+        path,
+        kind,
+        required,
+        key: 0,
+        description,
+        classification: None,
+    }
 }
 
 fn avro_fields(above: &str, record: &Value, fields: &mut Vec<Field>) {
     for member in record["fields"].as_array().into_iter().flatten() {
         let path = format!("{above}{}", member["name"].as_str().unwrap_or_default());
         let (kind, nullable) = avro_kind(&member["type"]);
-        let name = kind["logicalType"].as_str().or(kind["type"].as_str()).or(kind.as_str());
+        let name = kind["logicalType"]
+            .as_str()
+            .or(kind["type"].as_str())
+            .or(kind.as_str());
         let name = name.unwrap_or("union").to_owned();
         fields.push(field(path.clone(), name, !nullable, member.get("doc")));
         match kind["type"].as_str() {
@@ -106,9 +134,15 @@ fn avro_fields(above: &str, record: &Value, fields: &mut Vec<Field>) {
 
 /// A type without its null, and whether it had one.
 fn avro_kind(kind: &Value) -> (&Value, bool) {
-    let Some(branches) = kind.as_array() else { return (kind, false) };
-    let mut others = branches.iter().filter(|branch| branch.as_str() != Some("null"));
-    let nullable = branches.iter().any(|branch| branch.as_str() == Some("null"));
+    let Some(branches) = kind.as_array() else {
+        return (kind, false);
+    };
+    let mut others = branches
+        .iter()
+        .filter(|branch| branch.as_str() != Some("null"));
+    let nullable = branches
+        .iter()
+        .any(|branch| branch.as_str() == Some("null"));
     match (others.next(), others.next()) {
         (Some(only), None) => (only, nullable),
         (Some(_) | None, _) => (kind, nullable),
@@ -116,13 +150,25 @@ fn avro_kind(kind: &Value) -> (&Value, bool) {
 }
 
 fn json_fields(above: &str, object: &Value, fields: &mut Vec<Field>) {
-    let required: Vec<&str> =
-        object["required"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    let required: Vec<&str> = object["required"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_str)
+        .collect();
     for (name, property) in object["properties"].as_object().into_iter().flatten() {
         let path = format!("{above}{name}");
-        let kind = property["format"].as_str().or(property["type"].as_str()).unwrap_or("any");
+        let kind = property["format"]
+            .as_str()
+            .or(property["type"].as_str())
+            .unwrap_or("any");
         let must = required.contains(&name.as_str());
-        fields.push(field(path.clone(), kind.to_owned(), must, property.get("description")));
+        fields.push(field(
+            path.clone(),
+            kind.to_owned(),
+            must,
+            property.get("description"),
+        ));
         json_fields(&format!("{path}."), property, fields);
         json_fields(&format!("{path}[]."), &property["items"], fields);
     }
@@ -143,8 +189,10 @@ mod tests {
         ]});
         let mut fields = Vec::new();
         avro_fields("", &schema, &mut fields);
-        let seen: Vec<_> =
-            fields.iter().map(|f| (f.path.as_str(), f.kind.as_str(), f.required)).collect();
+        let seen: Vec<_> = fields
+            .iter()
+            .map(|f| (f.path.as_str(), f.kind.as_str(), f.required))
+            .collect();
         let expected = [
             ("id", "string", true),
             ("at", "timestamp-micros", false),

@@ -64,7 +64,10 @@ impl Views {
     /// [`Gone`] when the process stops meanwhile.
     pub async fn when(&self, holds: impl Fn(&View) -> bool) -> Result<Arc<View>, Gone> {
         let mut receiver = self.0.clone();
-        let found = receiver.wait_for(|view| holds(view)).await.map_err(|_| Gone)?;
+        let found = receiver
+            .wait_for(|view| holds(view))
+            .await
+            .map_err(|_| Gone)?;
         Ok(Arc::clone(&found))
     }
 
@@ -73,7 +76,8 @@ impl Views {
     /// # Errors
     /// [`Gone`] when the process stops meanwhile.
     pub async fn ready(&self) -> Result<Arc<View>, Gone> {
-        self.when(|view| view.freshness == Freshness::Live && view.position().is_some()).await
+        self.when(|view| view.freshness == Freshness::Live && view.position().is_some())
+            .await
     }
 }
 
@@ -100,7 +104,12 @@ pub async fn start(config: CatalogConfig) -> Result<CatalogHandle, StartError> {
     let projector = tokio::task::spawn_blocking(move || Projector::new(config, sender)).await??;
     let (stop, stopped) = oneshot::channel();
     let task = tokio::spawn(projector.run(stopped));
-    Ok(CatalogHandle { views, site, stop, task })
+    Ok(CatalogHandle {
+        views,
+        site,
+        stop,
+        task,
+    })
 }
 
 impl CatalogHandle {

@@ -40,7 +40,11 @@ pub struct History {
 
 impl Default for History {
     fn default() -> Self {
-        Self { entries: Vec::new(), checkpoints: Vec::new(), spacing: FIRST_SPACING }
+        Self {
+            entries: Vec::new(),
+            checkpoints: Vec::new(),
+            spacing: FIRST_SPACING,
+        }
     }
 }
 
@@ -48,13 +52,18 @@ impl History {
     /// Keep a fact; `after` is the state with it.
     pub(crate) fn push(&mut self, fact: &Fact, value: &[u8], after: &Mesh) {
         let (time_ms, subject) = (fact.time_ms, fact.subject());
-        self.entries.push(Arc::new(Entry { time_ms, subject, value: value.into() }));
+        self.entries.push(Arc::new(Entry {
+            time_ms,
+            subject,
+            value: value.into(),
+        }));
         if after.size.is_multiple_of(self.spacing) {
             self.checkpoints.push(Arc::new(after.clone()));
         }
         if self.checkpoints.len() > MAX_CHECKPOINTS {
             self.spacing *= 2;
-            self.checkpoints.retain(|mesh| mesh.size.is_multiple_of(self.spacing));
+            self.checkpoints
+                .retain(|mesh| mesh.size.is_multiple_of(self.spacing));
         }
     }
 
@@ -65,13 +74,19 @@ impl History {
 
     /// The fact at a position.
     pub fn get(&self, seq: u64) -> Option<&Entry> {
-        self.entries.get(usize::try_from(seq).ok()?).map(AsRef::as_ref)
+        self.entries
+            .get(usize::try_from(seq).ok()?)
+            .map(AsRef::as_ref)
     }
 
     /// The state after the facts `0..=seq`; `None` where the log does not reach that far.
     pub fn as_of(&self, seq: u64) -> Option<Mesh> {
         self.get(seq)?;
-        let before = self.checkpoints.iter().rev().find(|mesh| mesh.size <= seq + 1);
+        let before = self
+            .checkpoints
+            .iter()
+            .rev()
+            .find(|mesh| mesh.size <= seq + 1);
         let mut mesh = before.map(|mesh| Mesh::clone(mesh)).unwrap_or_default();
         let range = usize::try_from(mesh.size).ok()?..=usize::try_from(seq).ok()?;
         for entry in self.entries.get(range).unwrap_or_default() {
@@ -82,7 +97,9 @@ impl History {
 
     /// The last position whose fact is not later than a time, UTC ms.
     pub fn at_time(&self, time_ms: i64) -> Option<u64> {
-        let after = self.entries.partition_point(|entry| entry.time_ms <= time_ms);
+        let after = self
+            .entries
+            .partition_point(|entry| entry.time_ms <= time_ms);
         u64::try_from(after).ok()?.checked_sub(1)
     }
 }

@@ -27,12 +27,17 @@ impl<'a> PortInfo<'a> {
 
     /// `active` when a contract version is in force, else `pending`.
     pub(crate) fn state(&self) -> &'static str {
-        if self.active().is_some() { "active" } else { "pending" }
+        if self.active().is_some() {
+            "active"
+        } else {
+            "pending"
+        }
     }
 
     /// `id@version` in force.
     pub(crate) fn contract_in_force(&self) -> Option<String> {
-        self.active().map(|active| format!("{}@{}", self.body.contract_id, active.version))
+        self.active()
+            .map(|active| format!("{}@{}", self.body.contract_id, active.version))
     }
 }
 
@@ -48,7 +53,9 @@ pub(crate) fn ports(mesh: &Mesh) -> impl Iterator<Item = PortInfo<'_>> {
 
 /// The ports of a product, by address.
 pub(crate) fn ports_of<'a>(mesh: &'a Mesh, product: &'a str) -> Vec<PortInfo<'a>> {
-    ports(mesh).filter(|info| info.body.product == product).collect()
+    ports(mesh)
+        .filter(|info| info.body.product == product)
+        .collect()
 }
 
 fn info<'a>(mesh: &'a Mesh, port: &'a Port) -> PortInfo<'a> {
@@ -59,24 +66,42 @@ fn info<'a>(mesh: &'a Mesh, port: &'a Port) -> PortInfo<'a> {
     let in_force = port.active().map(|active| active.version);
     let version = in_force.or(latest.map(|(version, _)| *version));
     let contract = versions.zip(version).and_then(|(contract, version)| {
-        contract.versions.get(&version).map(|approved| (version, approved))
+        contract
+            .versions
+            .get(&version)
+            .map(|approved| (version, approved))
     });
     let due = latest.map(|(version, _)| *version);
     let due = due.filter(|due| in_force.is_none_or(|in_force| in_force < *due));
-    PortInfo { body, port, team: team(mesh, &body.owner), contract, due }
+    PortInfo {
+        body,
+        port,
+        team: team(mesh, &body.owner),
+        contract,
+        due,
+    }
 }
 
 /// The team that owns a domain.
 pub(crate) fn team<'a>(mesh: &'a Mesh, domain: &str) -> Option<&'a str> {
-    mesh.domains.get(domain).map(|domain| domain.state.owner.as_str())
+    mesh.domains
+        .get(domain)
+        .map(|domain| domain.state.owner.as_str())
 }
 
 /// The products that read a contract.
 pub(crate) fn readers<'a>(mesh: &'a Mesh, contract_id: &'a str) -> impl Iterator<Item = &'a str> {
     let reads = move |product: &&Entity<body::Product>| {
-        product.state.inputs.iter().any(|input| input.contract_id == contract_id)
+        product
+            .state
+            .inputs
+            .iter()
+            .any(|input| input.contract_id == contract_id)
     };
-    mesh.products.values().filter(reads).map(|product| product.state.key.as_str())
+    mesh.products
+        .values()
+        .filter(reads)
+        .map(|product| product.state.key.as_str())
 }
 
 /// The port that an input reads: that of the contract's major, or of its highest one where the input names none.
@@ -96,7 +121,9 @@ pub(crate) fn port_read<'a>(mesh: &'a Mesh, input: &body::Input) -> Option<&'a s
 /// What became of an approved contract version: `active`, `superseded`, `approved` (not in force yet), or `unbound`
 /// when no port carries its major.
 pub(crate) fn version_state(mesh: &Mesh, contract_id: &str, version: Version) -> &'static str {
-    let Some((_, port)) = mesh.port_of(contract_id, version.major) else { return "unbound" };
+    let Some((_, port)) = mesh.port_of(contract_id, version.major) else {
+        return "unbound";
+    };
     match port.active() {
         Some(active) if active.version == version => "active",
         Some(active) if active.version > version => "superseded",
@@ -115,7 +142,11 @@ pub(crate) fn closest<'a>(name: &str, known: impl Iterator<Item = &'a String>) -
         })
         .collect();
     scored.sort_unstable();
-    scored.into_iter().take(3).map(|(_, candidate)| candidate).collect()
+    scored
+        .into_iter()
+        .take(3)
+        .map(|(_, candidate)| candidate)
+        .collect()
 }
 
 /// Levenshtein distance.
@@ -140,7 +171,11 @@ mod tests {
 
     #[test]
     fn the_closest_names_come_first_and_far_ones_not_at_all() {
-        let known = ["flights.departures.events.v1", "flights.arrivals.events.v1", "billing.usage.records.v1"];
+        let known = [
+            "flights.departures.events.v1",
+            "flights.arrivals.events.v1",
+            "billing.usage.records.v1",
+        ];
         let known: Vec<String> = known.map(String::from).to_vec();
         let found = closest("flights.departure.events.v1", known.iter());
         assert_eq!(found[0], "flights.departures.events.v1");

@@ -70,13 +70,18 @@ impl Projector {
         views: watch::Sender<Arc<View>>,
     ) -> Result<Self, ReadError> {
         let snapshot = config.dir.as_ref().map(|dir| dir.join(snapshot::FILE_NAME));
-        let loaded = snapshot.as_deref().and_then(|path| match snapshot::load(path) {
-            Ok(loaded) => loaded,
-            Err(error) => {
-                tracing::warn!(error = chain(&error), "snapshot discarded, reading the whole log");
-                None
-            }
-        });
+        let loaded = snapshot
+            .as_deref()
+            .and_then(|path| match snapshot::load(path) {
+                Ok(loaded) => loaded,
+                Err(error) => {
+                    tracing::warn!(
+                        error = chain(&error),
+                        "snapshot discarded, reading the whole log"
+                    );
+                    None
+                }
+            });
         let unconfirmed = loaded.is_some();
         let (view, offset) = loaded.map_or((View::default(), 0), |it| (it.view, it.offset));
         Ok(Self {
@@ -98,8 +103,10 @@ impl Projector {
     pub(crate) async fn run(mut self, mut stop: oneshot::Receiver<()>) {
         let mut confirm = tokio::time::interval(CONFIRM);
         loop {
-            let (log_on, people_on) =
-                (self.log_progress.stopped.is_none(), self.people_progress.stopped.is_none());
+            let (log_on, people_on) = (
+                self.log_progress.stopped.is_none(),
+                self.people_progress.stopped.is_none(),
+            );
             let (source, event) = tokio::select! {
                 _ = &mut stop => break,
                 event = self.log.next(), if log_on => (Source::Log, event),
@@ -134,7 +141,9 @@ impl Projector {
             if self.log_progress.stopped.is_some() {
                 return;
             }
-            let Some(event) = self.log.next().now_or_never() else { return };
+            let Some(event) = self.log.next().now_or_never() else {
+                return;
+            };
             self.take(Source::Log, event);
         }
     }
@@ -193,7 +202,11 @@ impl Projector {
             Ok(_) => self.offset = record.offset,
             Err(error) => {
                 let why = format!("stopped at position {}: {}", error.seq(), chain(&error));
-                tracing::error!(seq = error.seq(), error = chain(&error), "projector stopped");
+                tracing::error!(
+                    seq = error.seq(),
+                    error = chain(&error),
+                    "projector stopped"
+                );
                 self.log_progress.stopped = Some(why);
             }
         }
@@ -256,7 +269,9 @@ impl Projector {
     }
 
     async fn write_snapshot(&mut self) {
-        let Some(path) = self.snapshot.clone().filter(|_| !self.unconfirmed) else { return };
+        let Some(path) = self.snapshot.clone().filter(|_| !self.unconfirmed) else {
+            return;
+        };
         let (mesh, history) = (Arc::clone(&self.view.mesh), Arc::clone(&self.view.history));
         let offset = self.offset;
         let size = mesh.size;

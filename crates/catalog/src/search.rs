@@ -110,12 +110,26 @@ impl Index {
             let mut parts = parts(&[("name", 10, name), ("owner", 4, &state.owner)]);
             parts.extend(self::parts(&[("description", 3, &state.description)]));
             parts.extend(tags(&state.tags));
-            index.add(Kind::Domain, name, format!("/#{name}"), name, &state.description, parts);
+            index.add(
+                Kind::Domain,
+                name,
+                format!("/#domain-{name}"),
+                name,
+                &state.description,
+                parts,
+            );
         }
         for (name, team) in &mesh.teams {
             let about = &team.state.description;
             let parts = parts(&[("name", 8, name), ("description", 2, about)]);
-            index.add(Kind::Team, name, format!("/#team-{name}"), name, about, parts);
+            index.add(
+                Kind::Team,
+                name,
+                format!("/#team-{name}"),
+                name,
+                about,
+                parts,
+            );
         }
         index
     }
@@ -141,7 +155,10 @@ impl Index {
     fn add_ports(&mut self, mesh: &Mesh) {
         for info in model::ports(mesh) {
             let body = info.body;
-            let parts = parts(&[("name", 10, &body.address), ("description", 4, &body.description)]);
+            let parts = parts(&[
+                ("name", 10, &body.address),
+                ("description", 4, &body.description),
+            ]);
             let (href, about) = (format!("/ports/{}", body.address), &body.description);
             self.add(Kind::Port, &body.address, href, &body.address, about, parts);
         }
@@ -163,15 +180,25 @@ impl Index {
                 parts.extend(tags(&details.tags));
                 for field in &details.fields {
                     let path = Some(field.path.clone());
-                    let part = |place, text: &String, weight| {
-                        Part { place, field: path.clone(), text: text.clone(), weight }
+                    let part = |place, text: &String, weight| Part {
+                        place,
+                        field: path.clone(),
+                        text: text.clone(),
+                        weight,
                     };
                     parts.push(part("field", &field.path, 6));
                     parts.push(part("field description", &field.description, 2));
                 }
                 let href = format!("/contracts/{}/{version}", crate::text::encode(id));
                 let label = format!("{id}@{version}");
-                self.add(Kind::Contract, &label, href, &state.title, &state.purpose, parts);
+                self.add(
+                    Kind::Contract,
+                    &label,
+                    href,
+                    &state.title,
+                    &state.purpose,
+                    parts,
+                );
             }
         }
     }
@@ -192,7 +219,14 @@ impl Index {
             }
         }
         let (id, title, summary) = (id.to_owned(), title.to_owned(), summary.to_owned());
-        self.entries.push(Entry { kind, id, href, title, summary, parts });
+        self.entries.push(Entry {
+            kind,
+            id,
+            href,
+            title,
+            summary,
+            parts,
+        });
     }
 
     /// The best results first; none for a query without words.
@@ -218,7 +252,10 @@ impl Index {
             .map(|(at, found)| hit(&self.entries[at], &found, &wanted))
             .collect();
         hits.sort_by(|a, b| {
-            b.score.cmp(&a.score).then(a.kind.cmp(&b.kind)).then_with(|| a.id.cmp(&b.id))
+            b.score
+                .cmp(&a.score)
+                .then(a.kind.cmp(&b.kind))
+                .then_with(|| a.id.cmp(&b.id))
         });
         hits.truncate(MAX_RESULTS);
         hits
@@ -249,7 +286,8 @@ struct Found {
 
 fn hit(entry: &Entry, found: &Found, wanted: &BTreeSet<String>) -> Hit {
     let mut parts: Vec<&Part> = found.parts.iter().map(|part| &entry.parts[*part]).collect();
-    parts.sort_by_key(|part| std::cmp::Reverse(part.weight));
+    // What matches more of the query says better why the result is there.
+    parts.sort_by_key(|part| std::cmp::Reverse((matched(&part.text, wanted), part.weight)));
     let matches = parts.into_iter().take(MAX_MATCHES).map(|part| Match {
         place: part.place.to_owned(),
         field: part.field.clone(),
@@ -266,6 +304,15 @@ fn hit(entry: &Entry, found: &Found, wanted: &BTreeSet<String>) -> Hit {
     }
 }
 
+/// How many words of the query a text matches.
+fn matched(text: &str, wanted: &BTreeSet<String>) -> usize {
+    let words: Vec<String> = words(text).map(|(_, word)| word).collect();
+    wanted
+        .iter()
+        .filter(|wanted| words.iter().any(|word| word.starts_with(*wanted)))
+        .count()
+}
+
 fn parts(texts: &[(&'static str, u32, &str)]) -> Vec<Part> {
     let filled = texts.iter().filter(|(_, _, text)| !text.is_empty());
     let part = |(place, weight, text): &(&'static str, u32, &str)| Part {
@@ -279,18 +326,28 @@ fn parts(texts: &[(&'static str, u32, &str)]) -> Vec<Part> {
 
 fn tags(tags: &[String]) -> Option<Part> {
     let text = tags.join(", ");
-    (!text.is_empty()).then_some(Part { place: "tags", field: None, text, weight: 4 })
+    (!text.is_empty()).then_some(Part {
+        place: "tags",
+        field: None,
+        text,
+        weight: 4,
+    })
 }
 
 /// The words of a text: runs of letters and digits, lower case, each with where it starts.
 fn words(text: &str) -> impl Iterator<Item = (usize, String)> {
     let mut at = 0;
-    text.split(|c: char| !c.is_alphanumeric()).filter_map(move |word| {
-        let start = at;
-        // What separates words is one character, of whatever length.
-        at += word.len() + text[start + word.len()..].chars().next().map_or(0, char::len_utf8);
-        (!word.is_empty()).then(|| (start, word.to_lowercase()))
-    })
+    text.split(|c: char| !c.is_alphanumeric())
+        .filter_map(move |word| {
+            let start = at;
+            // What separates words is one character, of whatever length.
+            at += word.len()
+                + text[start + word.len()..]
+                    .chars()
+                    .next()
+                    .map_or(0, char::len_utf8);
+            (!word.is_empty()).then(|| (start, word.to_lowercase()))
+        })
 }
 
 /// Cut a text into pieces, those that the query matched marked; a long one is cut down around its first match.
@@ -300,7 +357,10 @@ fn mark(text: &str, wanted: &BTreeSet<String>) -> Vec<Piece> {
             let longest = wanted.iter().filter(|wanted| word.starts_with(*wanted));
             let chars = longest.map(|wanted| wanted.chars().count()).max()?;
             let rest = &text[start..];
-            let end = rest.char_indices().nth(chars).map_or(rest.len(), |(at, _)| at);
+            let end = rest
+                .char_indices()
+                .nth(chars)
+                .map_or(rest.len(), |(at, _)| at);
             Some((start, start + end))
         })
         .collect();
@@ -308,12 +368,18 @@ fn mark(text: &str, wanted: &BTreeSet<String>) -> Vec<Piece> {
     let mut pieces = Vec::new();
     let mut push = |text: &str, hit: bool| {
         if !text.is_empty() {
-            pieces.push(Piece { text: text.to_owned(), hit });
+            pieces.push(Piece {
+                text: text.to_owned(),
+                hit,
+            });
         }
     };
     let mut at = from;
     push(if from > 0 { "…" } else { "" }, false);
-    for (start, end) in hits.into_iter().filter(|(start, end)| *start >= from && *end <= to) {
+    for (start, end) in hits
+        .into_iter()
+        .filter(|(start, end)| *start >= from && *end <= to)
+    {
         push(&text[at..start], false);
         push(&text[start..end], true);
         at = end;
@@ -328,13 +394,22 @@ fn window(text: &str, hit: usize) -> (usize, usize) {
     if text.len() <= EXCERPT {
         return (0, text.len());
     }
-    let spaces = || text.char_indices().filter(|(_, c)| *c == ' ').map(|(at, _)| at);
+    let spaces = || {
+        text.char_indices()
+            .filter(|(_, c)| *c == ' ')
+            .map(|(at, _)| at)
+    };
     let start = if hit <= EXCERPT / 4 {
         0
     } else {
-        spaces().filter(|at| *at < hit && hit - at > EXCERPT / 4).last().map_or(0, |at| at + 1)
+        spaces()
+            .filter(|at| *at < hit && hit - at > EXCERPT / 4)
+            .last()
+            .map_or(0, |at| at + 1)
     };
-    let end = spaces().find(|at| *at > start + EXCERPT && *at > hit).unwrap_or(text.len());
+    let end = spaces()
+        .find(|at| *at > start + EXCERPT && *at > hit)
+        .unwrap_or(text.len());
     (start, end)
 }
 
@@ -350,16 +425,40 @@ mod tests {
             text: name.to_owned(),
             weight: 6,
         };
-        let mut one = parts(&[("name", 10, "flights/departures"), ("purpose", 4, "When flights left")]);
+        let mut one = parts(&[
+            ("name", 10, "flights/departures"),
+            ("purpose", 4, "When flights left"),
+        ]);
         one.push(field("dep_time"));
-        index.add(Kind::Product, "flights/departures", String::new(), "departures", "", one);
-        let two = parts(&[("name", 10, "billing/usage"), ("purpose", 4, "Priced usage per flight")]);
-        index.add(Kind::Product, "billing/usage", String::new(), "usage", "", two);
+        index.add(
+            Kind::Product,
+            "flights/departures",
+            String::new(),
+            "departures",
+            "",
+            one,
+        );
+        let two = parts(&[
+            ("name", 10, "billing/usage"),
+            ("purpose", 4, "Priced usage per flight"),
+        ]);
+        index.add(
+            Kind::Product,
+            "billing/usage",
+            String::new(),
+            "usage",
+            "",
+            two,
+        );
         index
     }
 
     fn ids(query: &str) -> Vec<String> {
-        index().search(query).into_iter().map(|hit| hit.id).collect()
+        index()
+            .search(query)
+            .into_iter()
+            .map(|hit| hit.id)
+            .collect()
     }
 
     #[test]
@@ -375,10 +474,20 @@ mod tests {
     fn a_hit_shows_the_field_that_matched() {
         let hits = index().search("dep_ti");
         let found = &hits[0].matches;
-        let field = found.iter().find(|m| m.place == "field").expect("matched the field");
+        let field = found
+            .iter()
+            .find(|m| m.place == "field")
+            .expect("matched the field");
         assert_eq!(field.field.as_deref(), Some("dep_time"));
-        let marked: Vec<_> = field.text.iter().map(|p| (p.text.as_str(), p.hit)).collect();
-        assert_eq!(marked, [("dep", true), ("_", false), ("ti", true), ("me", false)]);
+        let marked: Vec<_> = field
+            .text
+            .iter()
+            .map(|p| (p.text.as_str(), p.hit))
+            .collect();
+        assert_eq!(
+            marked,
+            [("dep", true), ("_", false), ("ti", true), ("me", false)]
+        );
     }
 
     #[test]
@@ -390,7 +499,11 @@ mod tests {
         }
         let long = "lorem ipsum ".repeat(40) + "needle" + &" dolor sit".repeat(40);
         let pieces = mark(&long, &BTreeSet::from(["needle".to_owned()]));
-        assert!(pieces.iter().any(|piece| piece.hit && piece.text == "needle"));
+        assert!(
+            pieces
+                .iter()
+                .any(|piece| piece.hit && piece.text == "needle")
+        );
         assert!(pieces.iter().map(|p| p.text.len()).sum::<usize>() < 2 * EXCERPT);
     }
 }

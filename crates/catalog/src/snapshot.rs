@@ -70,7 +70,8 @@ pub(crate) fn write(
     file.into_inner()?.sync_all()?;
     std::fs::rename(&fresh, path)?;
     // The rename itself must survive too.
-    path.parent().map_or(Ok(()), |dir| File::open(dir)?.sync_all())
+    path.parent()
+        .map_or(Ok(()), |dir| File::open(dir)?.sync_all())
 }
 
 /// Read a snapshot; `None` when there is none, or an empty one.
@@ -83,7 +84,9 @@ pub(crate) fn load(path: &Path) -> Result<Option<Loaded>, SnapshotError> {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(error.into()),
     };
-    let mut rest = bytes.strip_prefix(MAGIC).ok_or(SnapshotError::Shape("magic line"))?;
+    let mut rest = bytes
+        .strip_prefix(MAGIC)
+        .ok_or(SnapshotError::Shape("magic line"))?;
     let count = u64::from_be_bytes(take(&mut rest)?);
     let offset = i64::from_be_bytes(take(&mut rest)?);
     let hash: Hash = take(&mut rest)?;
@@ -91,7 +94,9 @@ pub(crate) fn load(path: &Path) -> Result<Option<Loaded>, SnapshotError> {
     for _ in 0..count {
         let length = u32::from_be_bytes(take(&mut rest)?);
         let length = usize::try_from(length).map_err(|_| SnapshotError::Shape("length"))?;
-        let value = rest.split_at_checked(length).ok_or(SnapshotError::Shape("cut off"))?;
+        let value = rest
+            .split_at_checked(length)
+            .ok_or(SnapshotError::Shape("cut off"))?;
         view.fold(value.0)?;
         rest = value.1;
     }
@@ -106,7 +111,9 @@ pub(crate) fn load(path: &Path) -> Result<Option<Loaded>, SnapshotError> {
 }
 
 fn take<const N: usize>(rest: &mut &[u8]) -> Result<[u8; N], SnapshotError> {
-    let (head, tail) = rest.split_first_chunk::<N>().ok_or(SnapshotError::Shape("cut off"))?;
+    let (head, tail) = rest
+        .split_first_chunk::<N>()
+        .ok_or(SnapshotError::Shape("cut off"))?;
     *rest = tail;
     Ok(*head)
 }
@@ -151,7 +158,11 @@ mod tests {
         assert_eq!((loaded.offset, &loaded.view.mesh), (17, &view.mesh));
 
         let good = std::fs::read(&path).expect("reads");
-        for (at, _) in good.iter().enumerate().filter(|(at, _)| !(38..46).contains(at)) {
+        for (at, _) in good
+            .iter()
+            .enumerate()
+            .filter(|(at, _)| !(38..46).contains(at))
+        {
             let mut bad = good.clone();
             bad[at] ^= 1;
             std::fs::write(&path, &bad).expect("writes");

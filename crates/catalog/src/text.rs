@@ -16,14 +16,15 @@ pub(crate) fn chain(error: &(dyn Error + 'static)) -> String {
 
 /// Everything but RFC 3986's unreserved characters, percent-encoded as UTF-8.
 pub(crate) fn encode(text: &str) -> String {
-    text.bytes().fold(String::with_capacity(text.len()), |mut out, byte| {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-            out.push(char::from(byte));
-        } else {
-            write!(out, "%{byte:02X}").expect("writing to a String cannot fail");
-        }
-        out
-    })
+    text.bytes()
+        .fold(String::with_capacity(text.len()), |mut out, byte| {
+            if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+                out.push(char::from(byte));
+            } else {
+                write!(out, "%{byte:02X}").expect("writing to a String cannot fail");
+            }
+            out
+        })
 }
 
 #[cfg(test)]

@@ -75,7 +75,10 @@ impl View {
             Err(error) => {
                 if let LogError::Invariant { .. } = error {
                     // The invariant was seen after the fact was applied: back to the last good state.
-                    let good = error.seq().checked_sub(1).and_then(|seq| self.history.as_of(seq));
+                    let good = error
+                        .seq()
+                        .checked_sub(1)
+                        .and_then(|seq| self.history.as_of(seq));
                     self.mesh = Arc::new(good.unwrap_or_default());
                 }
                 return Err(error);
@@ -107,7 +110,8 @@ impl View {
 
     /// The search index of this view, made when it is first asked for.
     pub(crate) fn index(&self) -> &Index {
-        self.index.get_or_init(|| Index::build(&self.mesh, &self.details))
+        self.index
+            .get_or_init(|| Index::build(&self.mesh, &self.details))
     }
 
     /// Who a person id stands for; the id itself where that is not known any more, or never was a person's.

@@ -20,6 +20,7 @@ pub mod document;
 pub mod framing;
 pub mod json;
 mod pointer;
+pub mod row;
 pub mod rule;
 pub mod schema;
 pub mod schema_error;

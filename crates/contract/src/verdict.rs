@@ -171,4 +171,13 @@ mod tests {
         let reason = Reason::new(Code::WrongType, "/a", "string", &"é".repeat(500));
         assert_eq!(reason.found.chars().count(), MAX_FOUND + 1);
     }
+
+    #[test]
+    fn every_code_has_a_page() {
+        let pages = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/errors");
+        for code in Code::ALL {
+            let page = std::fs::read_to_string(pages.join(format!("{code}.md")));
+            assert!(page.is_ok_and(|page| page.starts_with(&format!("# {code}: "))), "{code}");
+        }
+    }
 }

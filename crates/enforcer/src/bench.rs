@@ -5,11 +5,12 @@
 //! the ratio holds from machine to machine where the figures do not.
 
 mod events;
+mod latency;
 mod rounds;
 
 use contract::rule::CompileError;
 use events::Events;
-use kafka::{AdminError, Cluster, ClusterError, SendError};
+use kafka::{AdminError, Cluster, ClusterError, ReadError, SendError};
 use rounds::Bench;
 use serde::Serialize;
 use std::{io, time::Duration};
@@ -23,6 +24,8 @@ pub struct BenchOptions {
     pub json_events: usize,
     /// How often each row runs; odd, so that there is a median.
     pub rounds: usize,
+    /// For how long events trickle in, for the latency rows.
+    pub trickle: Duration,
     /// No new round starts after this time.
     pub time_limit: Duration,
 }
@@ -34,6 +37,7 @@ impl Default for BenchOptions {
             avro_events: 500_000,
             json_events: 200_000,
             rounds: 5,
+            trickle: Duration::from_secs(10),
             time_limit: Duration::from_secs(600),
         }
     }
@@ -55,7 +59,7 @@ pub struct Machine {
 pub struct Row {
     /// What ran.
     pub name: &'static str,
-    /// Median over the rounds.
+    /// Median over the rounds, or over the events.
     pub rate: f64,
     /// Of what.
     pub unit: &'static str,
@@ -100,6 +104,9 @@ pub enum BenchError {
     /// The benchmark's own contract does not compile.
     #[error("the benchmark's contract does not compile")]
     Contract(#[source] CompileError),
+    /// A product topic could not be followed.
+    #[error("cannot follow the product topic")]
+    Follow(#[source] ReadError),
     /// A run did not come to its end.
     #[error("{row} stopped after {done} of {total} events")]
     Stuck {
@@ -137,6 +144,7 @@ pub fn run(
     let json = Events::json(options.json_events);
     let mut rows = bench.compare(&avro, ["copy-limit", "avro"], options.rounds, say)?;
     rows.extend(bench.compare(&json, ["copy-limit-json", "json"], options.rounds, say)?);
+    rows.extend(bench.latency(options.trickle, say)?);
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let machine = Machine {
         cores,

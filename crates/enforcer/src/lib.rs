@@ -12,7 +12,7 @@
 //! and quarantine, exactly once, in inbox order per partition. The same record at the same `seq` gets the same verdict.
 //!
 //! Read in this order: [`force`], [`data_path`], [`envelope`], [`progress`], [`status`], [`service`];
-//! [`bench`] measures it.
+//! [`mod@bench`] measures it.
 
 pub mod bench;
 pub mod data_path;

@@ -69,3 +69,19 @@ pub(crate) fn refuse(
         way_out: way_out.into(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Code;
+    use std::path::Path;
+
+    #[test]
+    fn every_code_has_a_page() {
+        let pages = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/errors");
+        for code in Code::ALL {
+            let page = std::fs::read_to_string(pages.join(format!("{}.md", code.as_str())));
+            let page = page.unwrap_or_else(|_| panic!("{} has no page", code.as_str()));
+            assert!(page.starts_with(&format!("# {}: ", code.as_str())));
+        }
+    }
+}

@@ -2,8 +2,9 @@
 //! offsets moving together or not at all.
 //!
 //! [`TransactionalPort`] is what the enforcer's loop is written against; [`KafkaPort`] is its implementation on
-//! librdkafka, `FakePort` the one its tests run on. Everything here is synchronous and stays on one OS thread:
-//! rebalances happen inside `poll`, commits block, and nothing of it may run on an async runtime's workers.
+//! librdkafka, a fake in memory (feature `test-util`) the one its tests run on. Everything here is synchronous and stays
+//! on one OS thread: rebalances happen inside `poll`, commits block, and nothing of it may run on an async runtime's
+//! workers.
 //!
 //! The promise kept: for a `read_committed` reader each inbox record below the committed offset is in exactly one
 //! output, exactly once, in input order. It rests on the rules written beside the code:

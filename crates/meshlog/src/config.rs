@@ -26,6 +26,8 @@ pub(crate) struct Config {
     pub(crate) registry: Registry,
     /// Kafka.
     pub(crate) kafka: Kafka,
+    /// Client commands.
+    pub(crate) client: Client,
 }
 
 /// `[mesh]`
@@ -50,6 +52,14 @@ pub(crate) struct Registry {
 pub(crate) struct Kafka {
     /// Where the jars of the development broker are kept; empty = the user's cache directory.
     pub(crate) cache: String,
+}
+
+/// `[client]`
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Client {
+    /// Where the mesh is; empty = its default address.
+    pub(crate) http: String,
 }
 
 impl Config {

@@ -22,12 +22,12 @@ pub(crate) async fn list(moment: Moment) -> Response {
     moment.answer(json!({ "position": moment.position(), "contracts": contracts }))
 }
 
-pub(crate) async fn versions(
-    moment: Moment,
-    Path(id): Path<String>,
-) -> Result<Response, Problem> {
+pub(crate) async fn versions(moment: Moment, Path(id): Path<String>) -> Result<Response, Problem> {
     let mesh = &moment.mesh;
-    let contract = mesh.contracts.get(&id).ok_or_else(|| no_contract(mesh, &id))?;
+    let contract = mesh
+        .contracts
+        .get(&id)
+        .ok_or_else(|| no_contract(mesh, &id))?;
     Ok(moment.answer(contract_json(mesh, &id, contract)))
 }
 
@@ -43,9 +43,18 @@ fn contract_json(mesh: &Mesh, id: &str, contract: &Contract) -> Value {
             })
         })
         .collect();
-    let latest = contract.versions.values().next_back().map(|latest| &latest.state);
-    let ports = mesh.ports.values().filter(|port| port.opened.state.contract_id == id);
-    let ports: Vec<&str> = ports.map(|port| port.opened.state.address.as_str()).collect();
+    let latest = contract
+        .versions
+        .values()
+        .next_back()
+        .map(|latest| &latest.state);
+    let ports = mesh
+        .ports
+        .values()
+        .filter(|port| port.opened.state.contract_id == id);
+    let ports: Vec<&str> = ports
+        .map(|port| port.opened.state.address.as_str())
+        .collect();
     json!({
         "id": id, "title": latest.map(|latest| &latest.title),
         "purpose": latest.map(|latest| &latest.purpose),
@@ -66,8 +75,7 @@ pub(crate) async fn one(
     Query(Format { format }): Query<Format>,
 ) -> Result<Response, Problem> {
     let mesh = &moment.mesh;
-    let (version, approved) =
-        find(mesh, &id, &text).ok_or_else(|| no_version(mesh, &id, &text))?;
+    let (version, approved) = find(mesh, &id, &text).ok_or_else(|| no_version(mesh, &id, &text))?;
     let plain = |kind: &'static str, text: String| {
         let position = (super::POSITION, moment.position().to_string());
         let headers = [position, (header::CONTENT_TYPE, kind.to_owned())];
@@ -78,19 +86,31 @@ pub(crate) async fn one(
         Some("odcs") => {
             let document = moment.view.people.reveal(&approved.state.document);
             let json = document.trim_start().starts_with('{');
-            let kind = if json { "application/json" } else { "application/yaml; charset=utf-8" };
+            let kind = if json {
+                "application/json"
+            } else {
+                "application/yaml; charset=utf-8"
+            };
             Ok(plain(kind, document))
         }
         Some("schema") => Ok(plain("application/json", approved.state.schema.clone())),
-        Some("avro") if approved.state.encoding == "avro" => {
-            Ok(plain("application/vnd.apache.avro+json", approved.state.schema.clone()))
-        }
-        Some("jsonschema") if approved.state.encoding == "json" => {
-            Ok(plain("application/schema+json", approved.state.schema.clone()))
-        }
+        Some("avro") if approved.state.encoding == "avro" => Ok(plain(
+            "application/vnd.apache.avro+json",
+            approved.state.schema.clone(),
+        )),
+        Some("jsonschema") if approved.state.encoding == "json" => Ok(plain(
+            "application/schema+json",
+            approved.state.schema.clone(),
+        )),
         Some(other) => {
-            let schema = if approved.state.encoding == "avro" { "avro" } else { "jsonschema" };
-            let detail = format!("format={other} is not available for this contract; use json, odcs, schema or {schema}.");
+            let schema = if approved.state.encoding == "avro" {
+                "avro"
+            } else {
+                "jsonschema"
+            };
+            let detail = format!(
+                "format={other} is not available for this contract; use json, odcs, schema or {schema}."
+            );
             Err(Problem::bad_request("format", detail))
         }
     }
@@ -119,7 +139,9 @@ fn version_json(
 ) -> Value {
     let (mesh, body) = (&moment.mesh, &approved.state);
     let details = moment.view.details().get(approved);
-    let port = mesh.port_of(&body.contract_id, version.major).map(|(address, _)| address);
+    let port = mesh
+        .port_of(&body.contract_id, version.major)
+        .map(|(address, _)| address);
     // A schema is JSON for every encoding there is; were it not, it would stand as text.
     let schema = serde_json::from_str::<Value>(&body.schema).unwrap_or(json!(body.schema));
     json!({

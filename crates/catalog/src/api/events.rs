@@ -34,9 +34,13 @@ pub(crate) async fn events(
     range: Result<Query<Range>, axum::extract::rejection::QueryRejection>,
 ) -> Result<Response, Problem> {
     let Query(range) = range.map_err(|error| Problem::bad_request("query", error.body_text()))?;
-    let accept = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok());
+    let accept = headers
+        .get(header::ACCEPT)
+        .and_then(|accept| accept.to_str().ok());
     if accept.is_some_and(|accept| accept.contains("text/event-stream")) {
-        let seen = headers.get("last-event-id").and_then(|id| id.to_str().ok()?.parse().ok());
+        let seen = headers
+            .get("last-event-id")
+            .and_then(|id| id.to_str().ok()?.parse().ok());
         let from = seen.map(|seen: u64| seen + 1).or(range.from).unwrap_or(0);
         let live = tail(site.views().watch(), from);
         let live = live.take(range.limit.unwrap_or(usize::MAX));
@@ -46,8 +50,11 @@ pub(crate) async fn events(
     let from = range.from.unwrap_or(0);
     let limit = range.limit.unwrap_or(PAGE).clamp(1, MAX_PAGE);
     let start = usize::try_from(from).unwrap_or(usize::MAX);
-    let facts: Vec<Value> =
-        (from..).zip(moment.view.history.entries().iter().skip(start)).take(limit).map(|(seq, _)| fact_at(&moment.view, seq)).collect();
+    let facts: Vec<Value> = (from..)
+        .zip(moment.view.history.entries().iter().skip(start))
+        .take(limit)
+        .map(|(seq, _)| fact_at(&moment.view, seq))
+        .collect();
     let next = from + facts.len() as u64;
     let next = (next < moment.mesh.size && !facts.is_empty()).then_some(next);
     let position = moment.position();
@@ -55,7 +62,9 @@ pub(crate) async fn events(
 }
 
 fn fact_at(view: &View, seq: u64) -> Value {
-    view.history.get(seq).map_or(Value::Null, |entry| fact_json(view, &entry.fact(), &entry.value))
+    view.history.get(seq).map_or(Value::Null, |entry| {
+        fact_json(view, &entry.fact(), &entry.value)
+    })
 }
 
 /// A fact as the API shows it. Documents stand as stored: commitments in place of what is personal.
@@ -88,11 +97,18 @@ fn tail(
     from: u64,
 ) -> impl Stream<Item = Result<Sse, Infallible>> {
     stream::unfold((views, from), |(mut views, seq)| async move {
-        let view = views.wait_for(|view| view.mesh.size > seq).await.ok().map(|view| Arc::clone(&view))?;
+        let view = views
+            .wait_for(|view| view.mesh.size > seq)
+            .await
+            .ok()
+            .map(|view| Arc::clone(&view))?;
         let entry = view.history.get(seq)?;
         let fact = entry.fact();
         let data = fact_json(&view, &fact, &entry.value).to_string();
-        let sse = Sse::default().id(seq.to_string()).event(fact.event.kind()).data(data);
+        let sse = Sse::default()
+            .id(seq.to_string())
+            .event(fact.event.kind())
+            .data(data);
         Some((Ok(sse), (views, seq + 1)))
     })
 }

@@ -29,7 +29,11 @@ pub(crate) async fn readyz(State(site): State<Site>) -> (StatusCode, Json<Value>
         };
         services.insert((*name).to_owned(), json!(state));
     }
-    let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    let status = if ready {
+        StatusCode::OK
+    } else {
+        StatusCode::SERVICE_UNAVAILABLE
+    };
     let body = json!({
         "ready": ready, "position": view.position(), "state": view.freshness.as_str(),
         "why": view.freshness.why(), "services": services,

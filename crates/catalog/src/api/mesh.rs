@@ -49,7 +49,12 @@ pub(crate) async fn state(moment: Moment) -> Result<Response, Problem> {
     });
     answer.await.map_err(|error| {
         let status = axum::http::StatusCode::INTERNAL_SERVER_ERROR;
-        Problem::new(status, "internal", "The state could not be hashed", error.to_string())
+        Problem::new(
+            status,
+            "internal",
+            "The state could not be hashed",
+            error.to_string(),
+        )
     })
 }
 
@@ -93,7 +98,11 @@ pub(crate) async fn teams(moment: Moment) -> Response {
                     })
                 })
                 .collect();
-            let domains = moment.mesh.domains.values().filter(|d| d.state.owner == state.name);
+            let domains = moment
+                .mesh
+                .domains
+                .values()
+                .filter(|d| d.state.owner == state.name);
             let domains: Vec<&str> = domains.map(|domain| domain.state.name.as_str()).collect();
             json!({
                 "team": state.name, "description": state.description, "members": members,

@@ -25,13 +25,25 @@ pub(crate) async fn metrics(State(site): State<Site>) -> Response {
     let version = &site.shown().version;
     text.head("meshlog_build_info", "gauge", "Version of Meshlog.");
     text.line("meshlog_build_info", &[("version", version)], 1);
-    text.head("meshlog_projector_facts", "counter", "Facts folded: the position plus one.");
+    text.head(
+        "meshlog_projector_facts",
+        "counter",
+        "Facts folded: the position plus one.",
+    );
     text.line("meshlog_projector_facts", &[], view.mesh.size);
     let stale = u8::from(view.freshness != Freshness::Live);
-    text.head("meshlog_projector_stale", "gauge", "1 while the view is not the present.");
+    text.head(
+        "meshlog_projector_stale",
+        "gauge",
+        "1 while the view is not the present.",
+    );
     text.line("meshlog_projector_stale", &[], stale);
     let last = view.mesh.last_time_ms / 1000;
-    text.head("meshlog_projector_last_fact_seconds", "gauge", "Time of the last fact, Unix.");
+    text.head(
+        "meshlog_projector_last_fact_seconds",
+        "gauge",
+        "Time of the last fact, Unix.",
+    );
     text.line("meshlog_projector_last_fact_seconds", &[], last);
     for (name, count) in [
         ("domains", view.mesh.domains.len()),
@@ -45,32 +57,64 @@ pub(crate) async fn metrics(State(site): State<Site>) -> Response {
     }
     // Collected first: a stream over borrowed ports is not `Send` for every lifetime.
     let ports: Vec<_> = model::ports(&view.mesh).collect();
-    let asked: Vec<_> = ports.iter().map(|info| port_stats(&site, info, AGE)).collect();
-    let answers: Vec<_> = stream::iter(asked).buffer_unordered(AT_ONCE).collect().await;
+    let asked: Vec<_> = ports
+        .iter()
+        .map(|info| port_stats(&site, info, AGE))
+        .collect();
+    let answers: Vec<_> = stream::iter(asked)
+        .buffer_unordered(AT_ONCE)
+        .collect()
+        .await;
     let mut known: Vec<StatsAnswer> = answers.into_iter().filter_map(Result::ok).collect();
     known.sort_by(|a, b| a.port.cmp(&b.port));
     ports_text(&mut text, &known);
     for more in &site.hooks().metrics {
         text.0.push_str(&more());
     }
-    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text.0).into_response()
+    (
+        [(
+            header::CONTENT_TYPE,
+            "text/plain; version=0.0.4; charset=utf-8",
+        )],
+        text.0,
+    )
+        .into_response()
 }
 
 type Of = fn(&StatsAnswer) -> u64;
 
 fn ports_text(text: &mut Text, ports: &[StatsAnswer]) {
     let metrics: [(&str, &str, &str, Of); 5] = [
-        ("meshlog_port_inbox_total", "counter", "Events judged.", |port| port.inbox),
-        ("meshlog_port_accepted_total", "counter", "Events that met the contract.", |port| {
-            port.accepted
-        }),
-        ("meshlog_port_quarantined_total", "counter", "Events quarantined.", |port| {
-            port.quarantined
-        }),
-        ("meshlog_port_lag", "gauge", "Records not yet judged.", |port| port.lag),
-        ("meshlog_port_running", "gauge", "1 while events are being judged.", |port| {
-            u64::from(port.state == RunState::Running)
-        }),
+        (
+            "meshlog_port_inbox_total",
+            "counter",
+            "Events judged.",
+            |port| port.inbox,
+        ),
+        (
+            "meshlog_port_accepted_total",
+            "counter",
+            "Events that met the contract.",
+            |port| port.accepted,
+        ),
+        (
+            "meshlog_port_quarantined_total",
+            "counter",
+            "Events quarantined.",
+            |port| port.quarantined,
+        ),
+        (
+            "meshlog_port_lag",
+            "gauge",
+            "Records not yet judged.",
+            |port| port.lag,
+        ),
+        (
+            "meshlog_port_running",
+            "gauge",
+            "1 while events are being judged.",
+            |port| u64::from(port.state == RunState::Running),
+        ),
     ];
     for (name, kind, help, of) in metrics {
         text.head(name, kind, help);
@@ -93,11 +137,18 @@ impl Text {
         let labels: Vec<String> = labels
             .iter()
             .map(|(label, value)| {
-                let value = value.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n");
+                let value = value
+                    .replace('\\', "\\\\")
+                    .replace('"', "\\\"")
+                    .replace('\n', "\\n");
                 format!("{label}=\"{value}\"")
             })
             .collect();
-        let labels = if labels.is_empty() { String::new() } else { format!("{{{}}}", labels.join(",")) };
+        let labels = if labels.is_empty() {
+            String::new()
+        } else {
+            format!("{{{}}}", labels.join(","))
+        };
         writeln!(self.0, "{name}{labels} {value}").expect("writing to a String cannot fail");
     }
 }

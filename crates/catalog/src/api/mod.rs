@@ -58,7 +58,12 @@ struct Inner {
 impl Site {
     /// API and pages over views that somebody publishes.
     pub fn new(views: Views, shown: Shown, hooks: Hooks, stats: Arc<dyn PortStats>) -> Self {
-        Self(Arc::new(Inner { views, shown, hooks, stats: StatsCache::new(stats) }))
+        Self(Arc::new(Inner {
+            views,
+            shown,
+            hooks,
+            stats: StatsCache::new(stats),
+        }))
     }
 
     pub(crate) fn views(&self) -> &Views {
@@ -108,12 +113,17 @@ impl Site {
 }
 
 async fn no_route(uri: Uri) -> Problem {
-    Problem::not_found("no-such-address", format!("There is nothing at {}.", uri.path()))
+    Problem::not_found(
+        "no-such-address",
+        format!("There is nothing at {}.", uri.path()),
+    )
 }
 
 /// Whether an address shows the past when asked to.
 fn takes_as_of(path: &str) -> bool {
-    let Some(rest) = path.strip_prefix("/api/v1/") else { return false };
+    let Some(rest) = path.strip_prefix("/api/v1/") else {
+        return false;
+    };
     let first = rest.split('/').next().unwrap_or_default();
     match first {
         "ports" => !rest.ends_with("/stats"),
@@ -142,7 +152,10 @@ async fn around(State(site): State<Site>, mut request: Request, next: Next) -> R
 fn refuse(view: &View, path: &str, query: Option<&str>) -> Option<Problem> {
     let needs_view = !path.ends_with("z") && path != "/metrics" && !path.starts_with("/assets/");
     if needs_view && view.position().is_none() {
-        let why = view.freshness.why().unwrap_or("the governance log is being read");
+        let why = view
+            .freshness
+            .why()
+            .unwrap_or("the governance log is being read");
         return Some(Problem::new(
             StatusCode::SERVICE_UNAVAILABLE,
             "not-ready",
@@ -151,7 +164,9 @@ fn refuse(view: &View, path: &str, query: Option<&str>) -> Option<Problem> {
         ));
     }
     let asks = query.into_iter().flat_map(|query| query.split('&'));
-    let asks = asks.filter_map(|pair| pair.split('=').next()).any(|name| name == "as_of");
+    let asks = asks
+        .filter_map(|pair| pair.split('=').next())
+        .any(|name| name == "as_of");
     (asks && !takes_as_of(path)).then(|| {
         let detail = "as_of is understood by /api/v1/products, /ports (not their stats), /contracts and /state.";
         Problem::bad_request("as-of-not-here", format!("This address shows the present only; {detail}"))
@@ -166,7 +181,10 @@ fn add_headers(view: &View, mut response: Response) -> Response {
         headers.insert(POSITION, position.into());
     }
     if let Some(why) = view.freshness.why() {
-        let plain: String = why.chars().filter(|c| c.is_ascii() && !c.is_control()).collect();
+        let plain: String = why
+            .chars()
+            .filter(|c| c.is_ascii() && !c.is_control())
+            .collect();
         let value = HeaderValue::from_str(&plain);
         headers.insert(STALE, value.unwrap_or(HeaderValue::from_static("stale")));
     }

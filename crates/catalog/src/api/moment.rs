@@ -51,32 +51,53 @@ impl FromRequestParts<Site> for Moment {
             .map_err(|error| Problem::bad_request("query", error.to_string()))?;
         let Some(asked) = asked.0.as_of else {
             let mesh = Arc::clone(&view.mesh);
-            return Ok(Self { view, mesh, past: false });
+            return Ok(Self {
+                view,
+                mesh,
+                past: false,
+            });
         };
         let seq = position(&view, &asked)?;
         let history = Arc::clone(&view.history);
         // Folding a long log again takes a while, which must not hold up other requests.
         let folded = tokio::task::spawn_blocking(move || history.as_of(seq)).await;
-        let mesh = folded.ok().flatten().ok_or_else(|| no_position(&view, &asked))?;
-        Ok(Self { view, mesh: Arc::new(mesh), past: true })
+        let mesh = folded
+            .ok()
+            .flatten()
+            .ok_or_else(|| no_position(&view, &asked))?;
+        Ok(Self {
+            view,
+            mesh: Arc::new(mesh),
+            past: true,
+        })
     }
 }
 
 /// The position that `as_of` names: a `seq`, or the last fact at or before a time.
 fn position(view: &View, asked: &str) -> Result<u64, Problem> {
     if let Ok(seq) = asked.parse::<u64>() {
-        return view.history.get(seq).map(|_| seq).ok_or_else(|| no_position(view, asked));
+        return view
+            .history
+            .get(seq)
+            .map(|_| seq)
+            .ok_or_else(|| no_position(view, asked));
     }
     // In a query, a time zone's unescaped `+` arrives as a blank.
     let time: Result<jiff::Timestamp, _> = asked.replace(' ', "+").parse();
     let time = time.map_err(|_| {
-        let detail = format!("as_of={asked} is neither a position nor an RFC 3339 time, as 2026-11-22T10:15:00Z.");
+        let detail = format!(
+            "as_of={asked} is neither a position nor an RFC 3339 time, as 2026-11-22T10:15:00Z."
+        );
         Problem::bad_request("as-of", detail)
     })?;
-    view.history.at_time(time.as_millisecond()).ok_or_else(|| no_position(view, asked))
+    view.history
+        .at_time(time.as_millisecond())
+        .ok_or_else(|| no_position(view, asked))
 }
 
 /// UTC ms as RFC 3339 text.
 pub(crate) fn time_text(time_ms: i64) -> String {
-    jiff::Timestamp::from_millisecond(time_ms).map(|time| time.to_string()).unwrap_or_default()
+    jiff::Timestamp::from_millisecond(time_ms)
+        .map(|time| time.to_string())
+        .unwrap_or_default()
 }

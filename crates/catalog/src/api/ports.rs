@@ -1,8 +1,8 @@
 //! `/ports`: where data can be read, under which contract, and how much came through.
 
+use super::Site;
 use super::moment::{Moment, time_text};
 use super::problem::{Problem, no_port};
-use super::Site;
 use crate::model::{self, PortInfo};
 use crate::stats::{LivePort, RunState, StatsAnswer, StatsError};
 use axum::extract::{Path, State};
@@ -14,15 +14,13 @@ use serde_json::{Value, json};
 use std::time::Duration;
 
 pub(crate) async fn list(moment: Moment) -> Response {
-    let ports: Vec<Value> =
-        model::ports(&moment.mesh).map(|info| port_json(&moment.mesh, &info)).collect();
+    let ports: Vec<Value> = model::ports(&moment.mesh)
+        .map(|info| port_json(&moment.mesh, &info))
+        .collect();
     moment.answer(json!({ "position": moment.position(), "ports": ports }))
 }
 
-pub(crate) async fn one(
-    moment: Moment,
-    Path(address): Path<String>,
-) -> Result<Response, Problem> {
+pub(crate) async fn one(moment: Moment, Path(address): Path<String>) -> Result<Response, Problem> {
     let mesh = &moment.mesh;
     let info = model::port(mesh, &address).ok_or_else(|| no_port(mesh, &address))?;
     let mut body = port_json(mesh, &info);
@@ -45,7 +43,11 @@ pub(crate) fn port_json(mesh: &Mesh, info: &PortInfo<'_>) -> Value {
         })
         .collect();
     let contract = info.contract.map(|(_, approved)| &approved.state);
-    let urn = body.address.parse::<PortAddress>().map(|address| address.urn()).ok();
+    let urn = body
+        .address
+        .parse::<PortAddress>()
+        .map(|address| address.urn())
+        .ok();
     json!({
         "port": body.address, "urn": urn, "product": body.product, "domain": body.owner,
         "owner": info.team, "description": body.description, "state": info.state(),
@@ -71,10 +73,12 @@ pub(crate) async fn stats(
 ) -> Result<Response, Problem> {
     let mesh = &moment.mesh;
     let info = model::port(mesh, &address).ok_or_else(|| no_port(mesh, &address))?;
-    let answer = port_stats(&site, &info, Duration::ZERO).await.map_err(|error| {
-        let (status, title) = (StatusCode::SERVICE_UNAVAILABLE, "No counters");
-        Problem::new(status, "no-counters", title, error.to_string())
-    })?;
+    let answer = port_stats(&site, &info, Duration::ZERO)
+        .await
+        .map_err(|error| {
+            let (status, title) = (StatusCode::SERVICE_UNAVAILABLE, "No counters");
+            Problem::new(status, "no-counters", title, error.to_string())
+        })?;
     Ok(moment.answer(json!(answer)))
 }
 
@@ -85,7 +89,11 @@ pub(crate) async fn port_stats(
     age: Duration,
 ) -> Result<StatsAnswer, StatsError> {
     let counted = site.stats().get(info.body, age).await?;
-    let live = site.hooks().live.as_ref().and_then(|live| live(&info.body.address));
+    let live = site
+        .hooks()
+        .live
+        .as_ref()
+        .and_then(|live| live(&info.body.address));
     let live = live.unwrap_or_else(|| presumed(info));
     let contract = info.contract.map(|(_, approved)| &approved.state);
     Ok(StatsAnswer {
@@ -95,7 +103,9 @@ pub(crate) async fn port_stats(
         quarantined: counted.counters.quarantined,
         lag: counted.lag,
         contract: info.contract_in_force(),
-        mode: contract.map_or("enforce", |contract| &contract.settings.mode).to_owned(),
+        mode: contract
+            .map_or("enforce", |contract| &contract.settings.mode)
+            .to_owned(),
         state: live.state,
         why: live.why,
         last_event_at: live.last_event_ms.map(time_text),
@@ -107,6 +117,11 @@ fn presumed(info: &PortInfo<'_>) -> LivePort {
     if info.active().is_some() {
         return LivePort::default();
     }
-    let why = Some("no contract version is in force yet: topics and schemas are being made".to_owned());
-    LivePort { state: RunState::Paused, why, last_event_ms: None }
+    let why =
+        Some("no contract version is in force yet: topics and schemas are being made".to_owned());
+    LivePort {
+        state: RunState::Paused,
+        why,
+        last_event_ms: None,
+    }
 }

@@ -28,7 +28,13 @@ impl Problem {
         title: &'static str,
         detail: impl Into<String>,
     ) -> Self {
-        Self { status, kind, title, detail: detail.into(), closest: Vec::new() }
+        Self {
+            status,
+            kind,
+            title,
+            detail: detail.into(),
+            closest: Vec::new(),
+        }
     }
 
     pub(crate) fn not_found(kind: &'static str, detail: impl Into<String>) -> Self {
@@ -36,7 +42,12 @@ impl Problem {
     }
 
     pub(crate) fn bad_request(kind: &'static str, detail: impl Into<String>) -> Self {
-        Self::new(StatusCode::BAD_REQUEST, kind, "The request cannot be understood", detail)
+        Self::new(
+            StatusCode::BAD_REQUEST,
+            kind,
+            "The request cannot be understood",
+            detail,
+        )
     }
 
     fn with_closest(mut self, names: Vec<&str>) -> Self {
@@ -52,7 +63,10 @@ impl Problem {
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let mut body = Map::new();
-        body.insert("type".to_owned(), json!(format!("urn:meshlog:problem:{}", self.kind)));
+        body.insert(
+            "type".to_owned(),
+            json!(format!("urn:meshlog:problem:{}", self.kind)),
+        );
         body.insert("title".to_owned(), json!(self.title));
         body.insert("status".to_owned(), json!(self.status.as_u16()));
         body.insert("detail".to_owned(), json!(self.detail));
@@ -74,8 +88,11 @@ pub(crate) fn no_port(mesh: &Mesh, address: &str) -> Problem {
 }
 
 pub(crate) fn no_product(mesh: &Mesh, key: &str) -> Problem {
-    Problem::not_found("unknown-product", format!("There is no data product `{key}`."))
-        .with_closest(closest(key, mesh.products.keys()))
+    Problem::not_found(
+        "unknown-product",
+        format!("There is no data product `{key}`."),
+    )
+    .with_closest(closest(key, mesh.products.keys()))
 }
 
 pub(crate) fn no_contract(mesh: &Mesh, id: &str) -> Problem {
@@ -84,14 +101,27 @@ pub(crate) fn no_contract(mesh: &Mesh, id: &str) -> Problem {
 }
 
 pub(crate) fn no_version(mesh: &Mesh, id: &str, version: &str) -> Problem {
-    let Some(contract) = mesh.contracts.get(id) else { return no_contract(mesh, id) };
+    let Some(contract) = mesh.contracts.get(id) else {
+        return no_contract(mesh, id);
+    };
     let known: Vec<String> = contract.versions.keys().map(ToString::to_string).collect();
-    let detail = format!("Contract `{id}` has no version `{version}`; it has {}.", known.join(", "));
-    Problem { closest: known, ..Problem::not_found("unknown-version", detail) }
+    let detail = format!(
+        "Contract `{id}` has no version `{version}`; it has {}.",
+        known.join(", ")
+    );
+    Problem {
+        closest: known,
+        ..Problem::not_found("unknown-version", detail)
+    }
 }
 
 /// A position that the log has not reached, or a time before it began.
 pub(crate) fn no_position(view: &View, asked: &str) -> Problem {
-    let last = view.position().map_or("empty".to_owned(), |last| format!("at position {last}"));
-    Problem::not_found("no-such-position", format!("as_of={asked} is not in the log, which is {last}."))
+    let last = view
+        .position()
+        .map_or("empty".to_owned(), |last| format!("at position {last}"));
+    Problem::not_found(
+        "no-such-position",
+        format!("as_of={asked} is not in the log, which is {last}."),
+    )
 }

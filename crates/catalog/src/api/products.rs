@@ -1,8 +1,8 @@
 //! `/products`: what the mesh offers.
 
+use super::moment::{Moment, time_text};
 use super::ports::port_json;
 use super::problem::{Problem, no_product};
-use super::moment::{Moment, time_text};
 use crate::model;
 use axum::extract::Path;
 use axum::response::Response;
@@ -12,15 +12,21 @@ use serde_json::{Value, json};
 
 pub(crate) async fn list(moment: Moment) -> Response {
     let mesh = &moment.mesh;
-    let products: Vec<Value> =
-        mesh.products.values().map(|product| Value::Object(summary(mesh, product))).collect();
+    let products: Vec<Value> = mesh
+        .products
+        .values()
+        .map(|product| Value::Object(summary(mesh, product)))
+        .collect();
     moment.answer(json!({ "position": moment.position(), "products": products }))
 }
 
 fn summary(mesh: &Mesh, product: &Entity<body::Product>) -> serde_json::Map<String, Value> {
     let state = &product.state;
     let ports = model::ports_of(mesh, &state.key);
-    let ports: Vec<&str> = ports.iter().map(|info| info.body.address.as_str()).collect();
+    let ports: Vec<&str> = ports
+        .iter()
+        .map(|info| info.body.address.as_str())
+        .collect();
     let value = json!({
         "product": state.key, "domain": state.domain, "name": state.name,
         "owner": model::team(mesh, &state.domain), "purpose": state.purpose, "tags": state.tags,
@@ -38,11 +44,16 @@ pub(crate) async fn one(
     Path((domain, name)): Path<(String, String)>,
 ) -> Result<Response, Problem> {
     let (mesh, key) = (&moment.mesh, format!("{domain}/{name}"));
-    let product = mesh.products.get(&key).ok_or_else(|| no_product(mesh, &key))?;
+    let product = mesh
+        .products
+        .get(&key)
+        .ok_or_else(|| no_product(mesh, &key))?;
     let state = &product.state;
     let ports = model::ports_of(mesh, &key);
-    let mut readers: Vec<&str> =
-        ports.iter().flat_map(|info| model::readers(mesh, &info.body.contract_id)).collect();
+    let mut readers: Vec<&str> = ports
+        .iter()
+        .flat_map(|info| model::readers(mesh, &info.body.contract_id))
+        .collect();
     readers.sort_unstable();
     readers.dedup();
     let inputs: Vec<Value> = state

@@ -1,7 +1,7 @@
 //! `/search?q=`.
 
-use super::moment::Moment;
 use super::Problem;
+use super::moment::Moment;
 use axum::extract::Query;
 use axum::response::Response;
 use serde::Deserialize;
@@ -17,7 +17,10 @@ pub(crate) async fn search(
     Query(Asked { q }): Query<Asked>,
 ) -> Result<Response, Problem> {
     let Some(query) = q.filter(|query| !query.trim().is_empty()) else {
-        return Err(Problem::bad_request("query", "Say what to search for: ?q=WORDS."));
+        return Err(Problem::bad_request(
+            "query",
+            "Say what to search for: ?q=WORDS.",
+        ));
     };
     let results = moment.view.index().search(&query);
     let position = moment.position();

@@ -26,8 +26,13 @@ pub(crate) async fn contract(
     let document = view.people.reveal(&state.document);
     let body = html! {
         (head(mesh, version, approved))
-        (prose(&state.purpose))
-        (prose(&details.limitations))
+        div.lead { (prose(&state.purpose)) }
+        @if !details.limitations.is_empty() || !details.usage.is_empty() {
+            div.two {
+                @if !details.limitations.is_empty() { div { h2.small { "Not for" } (prose(&details.limitations)) } }
+                @if !details.usage.is_empty() { div { h2.small { "How to use it" } (prose(&details.usage)) } }
+            }
+        }
         section aria-labelledby="schema" {
             h2 id="schema" { "Schema" }
             (fields(&details.fields))
@@ -49,14 +54,27 @@ pub(crate) async fn contract(
         }
     };
     let title = format!("{id}@{version}");
-    Ok(shell(&site, &view, &Page { title: &title, query: "", nav: "" }, &body))
+    Ok(shell(
+        &site,
+        &view,
+        &Page {
+            title: &title,
+            query: "",
+            nav: "",
+        },
+        &body,
+    ))
 }
 
 fn head(mesh: &Mesh, version: Version, approved: &Entity<body::ContractVersion>) -> Markup {
     let state = &approved.state;
     let id = &state.contract_id;
     let port = mesh.port_of(id, version.major).map(|(address, _)| address);
-    let others = mesh.contracts.get(id).into_iter().flat_map(|contract| contract.versions.keys());
+    let others = mesh
+        .contracts
+        .get(id)
+        .into_iter()
+        .flat_map(|contract| contract.versions.keys());
     html! {
         p.eyebrow { "Contract" }
         h1 { (state.title) " " span.version.num { (version) } " " (badge(model::version_state(mesh, id, version))) }
@@ -81,6 +99,7 @@ fn head(mesh: &Mesh, version: Version, approved: &Entity<body::ContractVersion>)
 
 /// The fields as a table.
 pub(crate) fn fields(fields: &[Field]) -> Markup {
+    let keys = fields.iter().filter(|field| field.key > 0).count();
     html! {
         @if fields.is_empty() {
             p.faint { "The document describes no fields." }
@@ -90,22 +109,22 @@ pub(crate) fn fields(fields: &[Field]) -> Markup {
                     thead { tr {
                         th { "Field" } th { "Type" } th { "Required" } th { "Key" } th { "Class" } th { "Meaning" }
                     } }
-                    tbody { @for field in fields { (row(field)) } }
+                    tbody { @for field in fields { (row(field, keys)) } }
                 }
             }
         }
     }
 }
 
-fn row(field: &Field) -> Markup {
+fn row(field: &Field, keys: usize) -> Markup {
     html! {
         tr {
             th scope="row" { code { (field.path) } }
             td { (field.kind) }
             td { @if field.required { "required" } @else { span.faint { "optional" } } }
-            td { @if field.key > 0 { span.badge.key { "key " (field.key) } } }
+            td { @if field.key > 0 { span.badge.key { "key" @if keys > 1 { " " (field.key) } } } }
             td { @if let Some(class) = &field.classification { span class={ "class " (class) } { (class) } } }
-            td { (field.description) }
+            td.meaning { (field.description) }
         }
     }
 }
@@ -134,29 +153,66 @@ pub(crate) fn sla(details: &Details) -> Markup {
 }
 
 fn plain(value: &serde_json::Value) -> String {
-    value.as_str().map_or_else(|| value.to_string(), ToOwned::to_owned)
+    value
+        .as_str()
+        .map_or_else(|| value.to_string(), ToOwned::to_owned)
 }
 
 fn settings(settings: &body::StoredSettings) -> Markup {
-    let days = |ms: i64| format!("{} days", ms / (24 * 60 * 60 * 1000));
     let mut pairs = vec![
         ("partitions", settings.partitions.to_string()),
-        ("retention", days(settings.retention_ms)),
-        ("inbox retention", days(settings.inbox_retention_ms)),
-        ("quarantine retention", days(settings.quarantine_retention_ms)),
+        ("retention", span(settings.retention_ms)),
+        ("inbox retention", span(settings.inbox_retention_ms)),
+        (
+            "quarantine retention",
+            span(settings.quarantine_retention_ms),
+        ),
         ("mode", settings.mode.clone()),
         ("tombstones", settings.tombstones.clone()),
-        ("additional properties", settings.additional_properties.clone()),
+        (
+            "additional properties",
+            settings.additional_properties.clone(),
+        ),
     ];
-    pairs.extend(settings.event_time.clone().map(|field| ("event time", field)));
+    pairs.extend(
+        settings
+            .event_time
+            .clone()
+            .map(|field| ("event time", field)),
+    );
     if !settings.required_headers.is_empty() {
         pairs.push(("required headers", settings.required_headers.join(", ")));
     }
     html! { dl.pairs { @for (name, value) in pairs { div { dt { (name) } dd { (value) } } } } }
 }
 
+/// A span of time in the largest unit that holds it exactly.
+fn span(ms: i64) -> String {
+    let units = [
+        (86_400_000, "days"),
+        (3_600_000, "hours"),
+        (60_000, "minutes"),
+        (1_000, "seconds"),
+    ];
+    let unit = units.into_iter().find(|(length, _)| ms % length == 0);
+    let (length, name) = unit.unwrap_or((1, "ms"));
+    format!("{} {name}", ms / length)
+}
+
 fn pretty(schema: &str) -> String {
     let value: Result<serde_json::Value, _> = serde_json::from_str(schema);
     let pretty = value.and_then(|value| serde_json::to_string_pretty(&value));
     pretty.unwrap_or_else(|_| schema.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::span;
+
+    #[test]
+    fn spans_are_exact() {
+        assert_eq!(span(90 * 86_400_000), "90 days");
+        assert_eq!(span(36 * 3_600_000), "36 hours");
+        assert_eq!(span(1_500), "1500 ms");
+    }
 }

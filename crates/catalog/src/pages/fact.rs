@@ -13,15 +13,12 @@ use maud::{Markup, html};
 const REASONS: usize = 3;
 
 /// A list of facts, newest first as given.
-pub(crate) fn list<'a>(
-    view: &View,
-    facts: impl Iterator<Item = (u64, &'a Entry)>,
-) -> Markup {
+pub(crate) fn list<'a>(view: &View, facts: impl Iterator<Item = (u64, &'a Entry)>) -> Markup {
     html! {
         ol.facts {
             @for (seq, entry) in facts {
                 @let fact = entry.fact();
-                li class=(if is_refusal(&fact.event) { "refused" } else { "" }) {
+                li class=[is_refusal(&fact.event).then_some("refused")] {
                     a.seq.num href={ "/governance?from=" (seq) "#" (seq) } { (seq) }
                     div {
                         p { (sentence(&fact.event)) }
@@ -47,10 +44,10 @@ pub(crate) fn sentence(event: &Event) -> Markup {
         Event::TeamRegistered(body) => html! { "Team " strong { (body.name) } " registered" },
         Event::TeamUpdated(body) => html! { "Team " strong { (body.name) } " changed" },
         Event::DomainRegistered(body) => {
-            html! { "Domain " a href={ "/#" (body.name) } { (body.name) } " registered, owned by " (body.owner) }
+            html! { "Domain " a href={ "/#domain-" (body.name) } { (body.name) } " registered, owned by " (body.owner) }
         }
         Event::DomainUpdated(body) => {
-            html! { "Domain " a href={ "/#" (body.name) } { (body.name) } " changed" }
+            html! { "Domain " a href={ "/#domain-" (body.name) } { (body.name) } " changed" }
         }
         Event::ProductApproved(body) => {
             html! { "Data product " a href={ "/products/" (body.key) } { (body.key) } " approved" }
@@ -86,7 +83,9 @@ pub(crate) fn contract(id: &str, version: &str) -> Markup {
 
 /// Why a proposal was refused.
 pub(crate) fn reasons(event: &Event) -> Markup {
-    let Event::ProposalRejected(body) = event else { return html! {} };
+    let Event::ProposalRejected(body) = event else {
+        return html! {};
+    };
     let more = body.reasons.len().saturating_sub(REASONS);
     html! {
         ul.reasons {

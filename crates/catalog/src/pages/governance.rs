@@ -28,7 +28,9 @@ pub(crate) async fn governance(
     // A link to one fact shows it with what came after it, as far as that fits.
     let newest = from.map_or(last, |from| (from + PAGE / 5).min(last));
     let oldest = newest.saturating_sub(PAGE - 1);
-    let facts = (oldest..=newest).rev().filter_map(|seq| Some((seq, view.history.get(seq)?)));
+    let facts = (oldest..=newest)
+        .rev()
+        .filter_map(|seq| Some((seq, view.history.get(seq)?)));
     let body = html! {
         section {
             h1 { "The governance log" }
@@ -48,14 +50,23 @@ pub(crate) async fn governance(
             (pager(oldest, newest, last))
         }
     };
-    shell(&site, &view, &Page { title: "Log", query: "", nav: "governance" }, &body)
+    shell(
+        &site,
+        &view,
+        &Page {
+            title: "Log",
+            query: "",
+            nav: "governance",
+        },
+        &body,
+    )
 }
 
 fn row(view: &View, seq: u64, entry: &Entry) -> Markup {
     let fact = entry.fact();
     let refused = fact::is_refusal(&fact.event);
     html! {
-        tr id=(seq) class=(if refused { "refused" } else { "" }) {
+        tr id=(seq) class=[refused.then_some("refused")] {
             td { a.num href={ "/api/v1/governance/events?from=" (seq) "&limit=1" } { (seq) } }
             td { (timestamp(&time_text(entry.time_ms))) }
             td { (fact::sentence(&fact.event)) (fact::reasons(&fact.event)) }

@@ -1,7 +1,7 @@
 //! `/`: what the mesh offers, by domain, and what happened last.
 
-use super::layout::{Page, badge, code, counter, number, shell};
 use super::fact;
+use super::layout::{Page, badge, code, counter, number, shell};
 use crate::api::{Site, port_stats};
 use crate::model::{self, PortInfo};
 use crate::stats::StatsAnswer;
@@ -27,12 +27,19 @@ const PATIENCE: Duration = Duration::from_millis(1500);
 /// Counters by port address.
 pub(crate) type Stats = BTreeMap<String, StatsAnswer>;
 
-pub(crate) async fn home(State(site): State<Site>, Extension(view): Extension<Arc<View>>) -> Markup {
+pub(crate) async fn home(
+    State(site): State<Site>,
+    Extension(view): Extension<Arc<View>>,
+) -> Markup {
     let ports: Vec<PortInfo<'_>> = model::ports(&view.mesh).collect();
     let stats = gather(&site, &ports).await;
     let mesh = &view.mesh;
-    let recent = (0..view.mesh.size).rev().zip(view.history.entries().iter().rev());
-    let recent = recent.map(|(seq, entry)| (seq, entry.as_ref())).take(RECENT);
+    let recent = (0..view.mesh.size)
+        .rev()
+        .zip(view.history.entries().iter().rev());
+    let recent = recent
+        .map(|(seq, entry)| (seq, entry.as_ref()))
+        .take(RECENT);
     let body = html! {
         section.hero {
             h1 { "Data products of " (site.shown().mesh) }
@@ -53,7 +60,16 @@ pub(crate) async fn home(State(site): State<Site>, Extension(view): Extension<Ar
         }
         (teams(&view))
     };
-    shell(&site, &view, &Page { title: "Catalog", query: "", nav: "catalog" }, &body)
+    shell(
+        &site,
+        &view,
+        &Page {
+            title: "Catalog",
+            query: "",
+            nav: "home",
+        },
+        &body,
+    )
 }
 
 /// The counters of some ports, as far as they can be had soon.
@@ -69,7 +85,9 @@ pub(crate) async fn gather(site: &Site, ports: &[PortInfo<'_>]) -> Stats {
 
 fn numbers(mesh: &Mesh, stats: &Stats) -> Markup {
     let sum = |of: fn(&StatsAnswer) -> u64| number(stats.values().map(of).sum());
-    let active = model::ports(mesh).filter(|info| info.active().is_some()).count();
+    let active = model::ports(mesh)
+        .filter(|info| info.active().is_some())
+        .count();
     html! {
         dl.numbers {
             div { dt { "Data products" } dd.num { (mesh.products.len()) } }
@@ -94,15 +112,18 @@ fn empty(site: &Site) -> Markup {
 
 fn domain(mesh: &Mesh, domain: &Entity<body::Domain>, stats: &Stats) -> Markup {
     let state = &domain.state;
-    let products: Vec<_> =
-        mesh.products.values().filter(|product| product.state.domain == state.name).collect();
+    let products: Vec<_> = mesh
+        .products
+        .values()
+        .filter(|product| product.state.domain == state.name)
+        .collect();
     html! {
-        section.domain id=(state.name) aria-labelledby={ "h-" (state.name) } {
-            div.head {
+        section.domain id={ "domain-" (state.name) } aria-labelledby={ "h-" (state.name) } {
+            header {
                 h2 id={ "h-" (state.name) } { (state.name) }
                 p.owner { "owned by " a href={ "#team-" (state.owner) } { (state.owner) } }
+                @if !state.description.is_empty() { p.about { (state.description) } }
             }
-            @if !state.description.is_empty() { p.about { (state.description) } }
             @if products.is_empty() {
                 p.faint { "No data product yet: " code { "meshlog apply -f product.odps.yaml" } }
             } @else {
@@ -127,7 +148,9 @@ fn card(mesh: &Mesh, product: &Entity<body::Product>, stats: &Stats) -> Markup {
 
 fn port_row(info: &PortInfo<'_>, stats: Option<&StatsAnswer>) -> Markup {
     let address = &info.body.address;
-    let state = stats.filter(|_| info.active().is_some()).map(|stats| stats.state.as_str());
+    let state = stats
+        .filter(|_| info.active().is_some())
+        .map(|stats| stats.state.as_str());
     html! {
         div.port data-port=(address) {
             p.name {
@@ -162,12 +185,16 @@ fn teams(view: &View) -> Markup {
 }
 
 fn team_row(view: &View, team: &body::Team) -> Markup {
-    let domains = view.mesh.domains.values().filter(|domain| domain.state.owner == team.name);
+    let domains = view
+        .mesh
+        .domains
+        .values()
+        .filter(|domain| domain.state.owner == team.name);
     html! {
         tr id={ "team-" (team.name) } {
             th scope="row" { (team.name) }
             td { (team.description) }
-            td { @for domain in domains { a href={ "#" (domain.state.name) } { (domain.state.name) } " " } }
+            td { @for domain in domains { a href={ "#domain-" (domain.state.name) } { (domain.state.name) } " " } }
             td {
                 @for (at, member) in team.members.iter().enumerate() {
                     @if at > 0 { ", " }
@@ -178,4 +205,3 @@ fn team_row(view: &View, team: &body::Team) -> Markup {
         }
     }
 }
-

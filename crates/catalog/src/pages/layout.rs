@@ -41,7 +41,9 @@ pub(crate) fn shell(site: &Site, view: &View, page: &Page<'_>, body: &Markup) ->
 }
 
 fn header(mesh: &str, page: &Page<'_>) -> Markup {
+    let home = page.nav == "home";
     let current = |name| (page.nav == name).then_some("page");
+    let catalog = current("catalog").or(home.then_some("page"));
     html! {
         header.top {
             div.bar {
@@ -50,13 +52,16 @@ fn header(mesh: &str, page: &Page<'_>) -> Markup {
                     span { "Meshlog" }
                     span.mesh { (mesh) }
                 }
-                form.find action="/search" role="search" {
-                    label.sr for="find" { "Search the catalog" }
-                    input id="find" type="search" name="q" value=(page.query) autocomplete="off"
-                        placeholder="Search products, fields, owners";
+                // The first page has a larger one.
+                @if !home {
+                    form.find action="/search" role="search" {
+                        label.sr for="find" { "Search the catalog" }
+                        input id="find" type="search" name="q" value=(page.query) autocomplete="off"
+                            placeholder="Search products, fields, owners";
+                    }
                 }
                 nav aria-label="Main" {
-                    a href="/" aria-current=[current("catalog")] { "Catalog" }
+                    a href="/" aria-current=[catalog] { "Catalog" }
                     a href="/governance" aria-current=[current("governance")] { "Log" }
                 }
             }
@@ -79,7 +84,8 @@ fn banners(view: &View) -> Markup {
 }
 
 fn position(view: &View) -> String {
-    view.position().map_or_else(|| "none".to_owned(), |position| position.to_string())
+    view.position()
+        .map_or_else(|| "none".to_owned(), |position| position.to_string())
 }
 
 fn footer(site: &Site, view: &View) -> Markup {
@@ -106,7 +112,11 @@ fn footer(site: &Site, view: &View) -> Markup {
 
 /// A time, to the second, exact in the tooltip.
 pub(crate) fn timestamp(rfc3339: &str) -> Markup {
-    let second = rfc3339.split(['.', 'Z']).next().unwrap_or(rfc3339).replace('T', " ");
+    let second = rfc3339
+        .split(['.', 'Z'])
+        .next()
+        .unwrap_or(rfc3339)
+        .replace('T', " ");
     html! { time.num datetime=(rfc3339) title=(rfc3339) { (second) " UTC" } }
 }
 

@@ -36,7 +36,14 @@ pub(crate) fn router() -> Router<Site> {
 
 fn asset(kind: &'static str, text: &'static str) -> Response {
     // The file changes with the binary, at the same address.
-    ([(header::CONTENT_TYPE, kind), (header::CACHE_CONTROL, "max-age=300")], text).into_response()
+    (
+        [
+            (header::CONTENT_TYPE, kind),
+            (header::CACHE_CONTROL, "max-age=300"),
+        ],
+        text,
+    )
+        .into_response()
 }
 
 async fn style() -> Response {
@@ -44,7 +51,10 @@ async fn style() -> Response {
 }
 
 async fn script() -> Response {
-    asset("text/javascript; charset=utf-8", include_str!("assets/live.js"))
+    asset(
+        "text/javascript; charset=utf-8",
+        include_str!("assets/live.js"),
+    )
 }
 
 async fn icon() -> Response {
@@ -53,7 +63,11 @@ async fn icon() -> Response {
 
 /// A problem, for people.
 pub(crate) fn problem(site: &Site, view: &View, problem: &Problem) -> Response {
-    let page = Page { title: problem.title, query: "", nav: "" };
+    let page = Page {
+        title: problem.title,
+        query: "",
+        nav: "",
+    };
     let body = html! {
         section.narrow {
             p.eyebrow { (problem.status.as_u16()) }

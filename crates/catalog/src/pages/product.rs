@@ -5,6 +5,7 @@ use super::home::{Stats, gather};
 use super::layout::{Page, badge, code, counter, prose, shell};
 use super::{fact, snippets};
 use crate::api::{Problem, Site, no_port, no_product};
+use crate::history::Entry;
 use crate::model::{self, PortInfo};
 use crate::view::View;
 use axum::extract::{Extension, Path, State};
@@ -12,6 +13,7 @@ use axum::response::Redirect;
 use contract::document::odcs::Support;
 use contract::document::{Document, parse};
 use governance::body;
+use governance::event::Event;
 use governance::mesh::{Entity, Mesh};
 use maud::{Markup, html};
 use std::collections::BTreeSet;
@@ -25,7 +27,10 @@ pub(crate) async fn port(
     Path(address): Path<String>,
 ) -> Result<Redirect, Problem> {
     let info = model::port(&view.mesh, &address).ok_or_else(|| no_port(&view.mesh, &address))?;
-    Ok(Redirect::to(&format!("/products/{}#{address}", info.body.product)))
+    Ok(Redirect::to(&format!(
+        "/products/{}#{address}",
+        info.body.product
+    )))
 }
 
 pub(crate) async fn product(
@@ -34,7 +39,10 @@ pub(crate) async fn product(
     Path((domain, name)): Path<(String, String)>,
 ) -> Result<Markup, Problem> {
     let (mesh, key) = (&view.mesh, format!("{domain}/{name}"));
-    let product = mesh.products.get(&key).ok_or_else(|| no_product(mesh, &key))?;
+    let product = mesh
+        .products
+        .get(&key)
+        .ok_or_else(|| no_product(mesh, &key))?;
     let ports = model::ports_of(mesh, &key);
     let stats = gather(&site, &ports).await;
     let body = html! {
@@ -50,7 +58,16 @@ pub(crate) async fn product(
         (lineage(mesh, product, &ports))
         (recent(&view, product, &ports))
     };
-    Ok(shell(&site, &view, &Page { title: &key, query: "", nav: "catalog" }, &body))
+    Ok(shell(
+        &site,
+        &view,
+        &Page {
+            title: &key,
+            query: "",
+            nav: "catalog",
+        },
+        &body,
+    ))
 }
 
 fn head(view: &View, product: &Entity<body::Product>) -> Markup {
@@ -58,14 +75,14 @@ fn head(view: &View, product: &Entity<body::Product>) -> Markup {
     let team = model::team(&view.mesh, &state.domain).unwrap_or("nobody");
     html! {
         nav.crumbs aria-label="Breadcrumb" {
-            a href="/" { "Catalog" } " / " a href={ "/#" (state.domain) } { (state.domain) }
+            a href="/" { "Catalog" } " / " a href={ "/#domain-" (state.domain) } { (state.domain) }
         }
         p.eyebrow { "Data product" }
         h1 { (state.name) }
         div.lead { (prose(&state.purpose)) }
         dl.facts-line {
             div { dt { "Owner" } dd { a href={ "/#team-" (team) } { (team) } } }
-            div { dt { "Domain" } dd { a href={ "/#" (state.domain) } { (state.domain) } } }
+            div { dt { "Domain" } dd { a href={ "/#domain-" (state.domain) } { (state.domain) } } }
             @for support in support(view, state) {
                 div { dt { "Ask" } dd { (channel(&support)) } }
             }
@@ -86,16 +103,22 @@ fn head(view: &View, product: &Entity<body::Product>) -> Markup {
 fn support(view: &View, product: &body::Product) -> Vec<Support> {
     let document = view.people.reveal(&product.document);
     let parsed = parse("product", &document).unwrap_or_default();
-    let of_product = parsed.into_iter().find_map(|sourced| match sourced.document {
-        Document::Product(product) => Some(product.support),
-        Document::Contract(_) | Document::Domain(_) | Document::Team(_) => None,
-    });
+    let of_product = parsed
+        .into_iter()
+        .find_map(|sourced| match sourced.document {
+            Document::Product(product) => Some(product.support),
+            Document::Contract(_) | Document::Domain(_) | Document::Team(_) => None,
+        });
     of_product.unwrap_or_default()
 }
 
 fn channel(support: &Support) -> Markup {
     // Only what leads to a page or a mailbox becomes a link: the address was written by a user.
-    let safe = |url: &&String| ["https://", "http://", "mailto:"].iter().any(|s| url.starts_with(s));
+    let safe = |url: &&String| {
+        ["https://", "http://", "mailto:"]
+            .iter()
+            .any(|s| url.starts_with(s))
+    };
     html! {
         @if let Some(url) = support.url.as_ref().filter(safe) {
             a href=(url) rel="noopener noreferrer" { (support.channel) }
@@ -105,7 +128,9 @@ fn channel(support: &Support) -> Markup {
 
 fn port_section(site: &Site, view: &View, info: &PortInfo<'_>, stats: &Stats) -> Markup {
     let (body, stats) = (info.body, stats.get(&info.body.address));
-    let state = stats.filter(|_| info.active().is_some()).map(|stats| stats.state.as_str());
+    let state = stats
+        .filter(|_| info.active().is_some())
+        .map(|stats| stats.state.as_str());
     html! {
         section.port-page id=(body.address) data-port=(body.address) aria-labelledby={ "p-" (body.address) } {
             div.head {
@@ -164,8 +189,10 @@ fn bindings(info: &PortInfo<'_>) -> Markup {
 }
 
 fn lineage(mesh: &Mesh, product: &Entity<body::Product>, ports: &[PortInfo<'_>]) -> Markup {
-    let readers: BTreeSet<&str> =
-        ports.iter().flat_map(|info| model::readers(mesh, &info.body.contract_id)).collect();
+    let readers: BTreeSet<&str> = ports
+        .iter()
+        .flat_map(|info| model::readers(mesh, &info.body.contract_id))
+        .collect();
     html! {
         section.two {
             div {
@@ -207,13 +234,37 @@ fn recent(view: &View, product: &Entity<body::Product>, ports: &[PortInfo<'_>]) 
     let about = |subject: &str| {
         subjects.contains(subject) || contracts.iter().any(|prefix| subject.starts_with(prefix))
     };
-    let facts = (0..view.mesh.size).rev().zip(view.history.entries().iter().rev());
+    let facts = (0..view.mesh.size)
+        .rev()
+        .zip(view.history.entries().iter().rev());
     let facts = facts.map(|(seq, entry)| (seq, entry.as_ref()));
-    let facts = facts.filter(|(_, entry)| about(&entry.subject)).take(RECENT);
+    let refused = |entry: &Entry| {
+        entry.subject.starts_with("proposal/") && names(&entry.fact().event, product, ports)
+    };
+    let facts = facts
+        .filter(|(_, entry)| about(&entry.subject) || refused(entry))
+        .take(RECENT);
     html! {
         section aria-labelledby="history" {
             h2 id="history" { "History" }
             (fact::list(view, facts))
         }
     }
+}
+
+/// Whether a refusal is about the product or a contract of its ports.
+fn names(event: &Event, product: &Entity<body::Product>, ports: &[PortInfo<'_>]) -> bool {
+    let Event::ProposalRejected(rejected) = event else {
+        return false;
+    };
+    let of_product = format!("DataProduct {}", product.state.name);
+    rejected.documents.iter().any(|document| {
+        let of_contract = document
+            .strip_prefix("DataContract ")
+            .and_then(|it| it.split('@').next());
+        *document == of_product
+            || ports
+                .iter()
+                .any(|info| of_contract == Some(info.body.contract_id.as_str()))
+    })
 }

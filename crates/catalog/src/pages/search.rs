@@ -35,7 +35,16 @@ pub(crate) async fn search(
             }
         }
     };
-    shell(&site, &view, &Page { title: "Search", query: &q, nav: "" }, &body)
+    shell(
+        &site,
+        &view,
+        &Page {
+            title: "Search",
+            query: &q,
+            nav: "",
+        },
+        &body,
+    )
 }
 
 fn nothing(query: &str) -> Markup {

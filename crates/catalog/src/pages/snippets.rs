@@ -25,9 +25,17 @@ pub(crate) fn all(site: &Site, info: &PortInfo<'_>, contract: &ContractVersion) 
     let (shown, topic) = (site.shown(), info.body.address.as_str());
     let avro = contract.encoding == "avro";
     let rest = if avro {
-        vec![python_avro(shown, topic), console_avro(shown, topic), rust_avro(shown, topic)]
+        vec![
+            python_avro(shown, topic),
+            console_avro(shown, topic),
+            rust_avro(shown, topic),
+        ]
     } else {
-        vec![python_json(shown, topic), console_json(shown, topic), rust_json(shown, topic)]
+        vec![
+            python_json(shown, topic),
+            console_json(shown, topic),
+            rust_json(shown, topic),
+        ]
     };
     html! {
         div.snippets {
@@ -56,7 +64,11 @@ fn cli(shown: &Shown, topic: &str) -> Snippet {
     let text = format!(
         "# what is there, one JSON object a line\nmeshlog consume {topic}{http}\n\n# and what comes from now on\nmeshlog consume {topic}{http} --from end --follow"
     );
-    Snippet { name: "meshlog", needs: "", text }
+    Snippet {
+        name: "meshlog",
+        needs: "",
+        text,
+    }
 }
 
 /// A group id that nobody else uses and that says whose it is to be.
@@ -91,7 +103,11 @@ except KeyboardInterrupt:
 finally:
     consumer.close()"#
     );
-    Snippet { name: "Python", needs: "pip install confluent-kafka", text }
+    Snippet {
+        name: "Python",
+        needs: "pip install confluent-kafka",
+        text,
+    }
 }
 
 fn python_avro(shown: &Shown, topic: &str) -> Snippet {
@@ -125,7 +141,11 @@ finally:
     consumer.close()"#
     );
     let needs = "pip install \"confluent-kafka[avro,schemaregistry]\"";
-    Snippet { name: "Python", needs, text }
+    Snippet {
+        name: "Python",
+        needs,
+        text,
+    }
 }
 
 fn console_json(shown: &Shown, topic: &str) -> Snippet {
@@ -133,7 +153,11 @@ fn console_json(shown: &Shown, topic: &str) -> Snippet {
     let text = format!(
         "kafka-console-consumer.sh --bootstrap-server {bootstrap} \\\n  --topic {topic} \\\n  --from-beginning --isolation-level read_committed"
     );
-    Snippet { name: "Java console", needs: "Apache Kafka's command line tools", text }
+    Snippet {
+        name: "Java console",
+        needs: "Apache Kafka's command line tools",
+        text,
+    }
 }
 
 fn console_avro(shown: &Shown, topic: &str) -> Snippet {
@@ -141,7 +165,11 @@ fn console_avro(shown: &Shown, topic: &str) -> Snippet {
     let text = format!(
         "kafka-avro-console-consumer --bootstrap-server {bootstrap} \\\n  --topic {topic} \\\n  --from-beginning --isolation-level read_committed \\\n  --property schema.registry.url={registry}"
     );
-    Snippet { name: "Java console", needs: "Confluent's command line tools", text }
+    Snippet {
+        name: "Java console",
+        needs: "Confluent's command line tools",
+        text,
+    }
 }
 
 fn rust_json(shown: &Shown, topic: &str) -> Snippet {
@@ -168,7 +196,11 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {{
     Ok(())
 }}"#
     );
-    Snippet { name: "Rust", needs: "cargo add rdkafka", text }
+    Snippet {
+        name: "Rust",
+        needs: "cargo add rdkafka",
+        text,
+    }
 }
 
 fn rust_avro(shown: &Shown, topic: &str) -> Snippet {
@@ -195,6 +227,11 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {{
     }}
 }}"#
     );
-    let needs = "cargo add rdkafka; cargo add tokio -F full; cargo add schema_registry_converter -F avro";
-    Snippet { name: "Rust", needs, text }
+    let needs =
+        "cargo add rdkafka; cargo add tokio -F full; cargo add schema_registry_converter -F avro";
+    Snippet {
+        name: "Rust",
+        needs,
+        text,
+    }
 }

@@ -26,7 +26,10 @@ impl std::fmt::Debug for StatsCache {
 impl StatsCache {
     /// A cache over a source.
     pub fn new(source: Arc<dyn PortStats>) -> Self {
-        Self { source, slots: Mutex::default() }
+        Self {
+            source,
+            slots: Mutex::default(),
+        }
     }
 
     /// The counts of a port, begun now at the earliest minus `age`.

@@ -30,7 +30,9 @@ pub struct KafkaStats {
 
 impl std::fmt::Debug for KafkaStats {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("KafkaStats").field("group", &self.group).finish_non_exhaustive()
+        f.debug_struct("KafkaStats")
+            .field("group", &self.group)
+            .finish_non_exhaustive()
     }
 }
 
@@ -57,11 +59,16 @@ impl KafkaStats {
             Err(AdminError::NoTopic { .. }) => return Ok(Counted::default()),
             Err(error) => return Err(unavailable(&error)),
         };
-        let committed =
-            self.admin.committed(&self.group, inbox).await.map_err(|error| unavailable(&error))?;
+        let committed = self
+            .admin
+            .committed(&self.group, inbox)
+            .await
+            .map_err(|error| unavailable(&error))?;
         let mut total = Counted::default();
         for end in ends {
-            let judged = committed.iter().find(|committed| committed.partition == end.partition);
+            let judged = committed
+                .iter()
+                .find(|committed| committed.partition == end.partition);
             if let Some(judged) = judged {
                 add(&mut total.counters, self.counters(inbox, judged)?);
             }
@@ -71,7 +78,9 @@ impl KafkaStats {
     }
 
     fn counters(&self, inbox: &str, committed: &Committed) -> Result<Counters, StatsError> {
-        let Some(parse) = &self.parse else { return Ok(Counters::default()) };
+        let Some(parse) = &self.parse else {
+            return Ok(Counters::default());
+        };
         parse(&committed.metadata).ok_or_else(|| StatsError::Unreadable {
             inbox: inbox.to_owned(),
             partition: committed.partition,
@@ -105,7 +114,9 @@ impl KafkaStats {
             until: ScanEnd::Offset(end.end),
         };
         let scan = move || kafka::scan(&cluster, &spec, |_| ControlFlow::Continue(()));
-        let summary = tokio::task::spawn_blocking(scan).await.map_err(|error| unavailable(&error))?;
+        let summary = tokio::task::spawn_blocking(scan)
+            .await
+            .map_err(|error| unavailable(&error))?;
         let records = summary.map_err(|error| unavailable(&error))?.records;
         lock().insert(key, (from, end.end, records));
         Ok(records)

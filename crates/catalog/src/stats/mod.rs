@@ -79,7 +79,9 @@ pub enum StatsError {
     #[error("the counters cannot be read: {0}")]
     Unavailable(String),
     /// What is committed is not the enforcer's.
-    #[error("what is committed for partition {partition} of {inbox} is not the enforcer's: `{text}`")]
+    #[error(
+        "what is committed for partition {partition} of {inbox} is not the enforcer's: `{text}`"
+    )]
     Unreadable {
         /// Inbox topic.
         inbox: String,

@@ -1,10 +1,10 @@
 //! The API over the example mesh: what each address says, of the present and of the past.
 
+use crate::fixture::Fixture;
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::{Request, Response, StatusCode};
 use catalog::{Freshness, Site, View};
-use crate::fixture::Fixture;
 use futures_util::StreamExt;
 use serde_json::Value;
 use std::sync::Arc;
@@ -19,9 +19,14 @@ async fn get(site: &Site, path: &str) -> Response<Body> {
 async fn json(site: &Site, path: &str) -> (StatusCode, Value) {
     let response = get(site, path).await;
     let status = response.status();
-    let bytes = to_bytes(response.into_body(), usize::MAX).await.expect("a body");
+    let bytes = to_bytes(response.into_body(), usize::MAX)
+        .await
+        .expect("a body");
     let text = String::from_utf8_lossy(&bytes);
-    (status, serde_json::from_slice(&bytes).unwrap_or_else(|_| panic!("no JSON: {text}")))
+    (
+        status,
+        serde_json::from_slice(&bytes).unwrap_or_else(|_| panic!("no JSON: {text}")),
+    )
 }
 
 async fn ok(site: &Site, path: &str) -> Value {
@@ -60,8 +65,14 @@ async fn every_address_answers_with_its_position() {
     ] {
         let response = get(&site, path).await;
         assert_eq!(response.status(), StatusCode::OK, "{path}");
-        assert_eq!(response.headers()["meshlog-position"], last.to_string(), "{path}");
-        let csp = response.headers()["content-security-policy"].to_str().expect("text");
+        assert_eq!(
+            response.headers()["meshlog-position"],
+            last.to_string(),
+            "{path}"
+        );
+        let csp = response.headers()["content-security-policy"]
+            .to_str()
+            .expect("text");
         assert!(csp.starts_with("default-src 'self'"), "{path}");
     }
 }
@@ -92,14 +103,20 @@ async fn the_past_is_shown_as_it_was() {
         assert_eq!(state["seq"], seq);
         assert_eq!(state["state_hash"], again.state_hash());
     }
-    assert_eq!(ok(&site, "/api/v1/state").await["state_hash"], again.state_hash());
+    assert_eq!(
+        ok(&site, "/api/v1/state").await["state_hash"],
+        again.state_hash()
+    );
 
     let founded = get(&site, "/api/v1/products?as_of=0").await;
     assert_eq!(founded.headers()["meshlog-position"], "0");
     let later = ok(&site, "/api/v1/products?as_of=2999-01-01T00:00:00Z").await;
     assert_eq!(later["products"], present["products"]);
     let (status, problem) = json(&site, "/api/v1/ports?as_of=1999-01-01T00:00:00Z").await;
-    assert_eq!((status, &problem["status"]), (StatusCode::NOT_FOUND, &Value::from(404)));
+    assert_eq!(
+        (status, &problem["status"]),
+        (StatusCode::NOT_FOUND, &Value::from(404))
+    );
     let (status, _) = json(&site, "/api/v1/ports?as_of=100000").await;
     assert_eq!(status, StatusCode::NOT_FOUND);
     for elsewhere in [
@@ -110,7 +127,11 @@ async fn the_past_is_shown_as_it_was() {
     ] {
         let (status, problem) = json(&site, elsewhere).await;
         assert_eq!(status, StatusCode::BAD_REQUEST, "{elsewhere}");
-        assert!(problem["detail"].as_str().is_some_and(|detail| detail.contains("as_of")));
+        assert!(
+            problem["detail"]
+                .as_str()
+                .is_some_and(|detail| detail.contains("as_of"))
+        );
     }
 }
 
@@ -118,7 +139,10 @@ async fn the_past_is_shown_as_it_was() {
 async fn what_is_not_there_is_a_problem_with_the_closest_names() {
     let (site, _sender) = Fixture::full().site();
     let response = get(&site, "/api/v1/ports/flights.departure.events.v1").await;
-    assert_eq!(response.headers()["content-type"], "application/problem+json");
+    assert_eq!(
+        response.headers()["content-type"],
+        "application/problem+json"
+    );
     let (status, problem) = json(&site, "/api/v1/ports/flights.departure.events.v1").await;
     assert_eq!(status, StatusCode::NOT_FOUND);
     assert_eq!(problem["closest"][0], "flights.departures.events.v1");
@@ -133,7 +157,12 @@ async fn what_is_not_there_is_a_problem_with_the_closest_names() {
     }
     let page = get(&site, "/products/flights/departure").await;
     assert_eq!(page.status(), StatusCode::NOT_FOUND);
-    assert!(page.headers()["content-type"].to_str().expect("text").starts_with("text/html"));
+    assert!(
+        page.headers()["content-type"]
+            .to_str()
+            .expect("text")
+            .starts_with("text/html")
+    );
 }
 
 #[tokio::test]
@@ -141,15 +170,27 @@ async fn a_contract_comes_back_byte_for_byte() {
     let (site, _sender) = Fixture::full().site();
     let path = "/api/v1/contracts/conversations-messages/versions/1.0.0";
     let response = get(&site, &format!("{path}?format=odcs")).await;
-    let bytes = to_bytes(response.into_body(), usize::MAX).await.expect("a body");
+    let bytes = to_bytes(response.into_body(), usize::MAX)
+        .await
+        .expect("a body");
     let root = env!("CARGO_MANIFEST_DIR");
     let file = format!("{root}/../../schemas/examples/conversations/messages.odcs.yaml");
     assert_eq!(bytes, std::fs::read(file).expect("reads"));
     let body = ok(&site, path).await;
     assert_eq!(body["state"], "active");
-    assert!(body["fields"].as_array().is_some_and(|fields| fields.len() == 11));
-    assert_eq!(json(&site, &format!("{path}?format=xml")).await.0, StatusCode::BAD_REQUEST);
-    assert_eq!(ok(&site, &path.replace("1.0.0", "latest")).await["version"], "1.0.0");
+    assert!(
+        body["fields"]
+            .as_array()
+            .is_some_and(|fields| fields.len() == 11)
+    );
+    assert_eq!(
+        json(&site, &format!("{path}?format=xml")).await.0,
+        StatusCode::BAD_REQUEST
+    );
+    assert_eq!(
+        ok(&site, &path.replace("1.0.0", "latest")).await["version"],
+        "1.0.0"
+    );
 }
 
 #[tokio::test]
@@ -158,17 +199,31 @@ async fn proposals_tell_what_became_of_them() {
     let (site, sender) = fixture.site();
     let accepted = ok(&site, "/api/v1/proposals/cli/alice%23flights").await;
     assert_eq!(accepted["status"], "accepted");
-    let refused = ok(&site, "/api/v1/proposals/cli%2Ftom.berger%23conversations%2Frename-tokens").await;
+    let refused = ok(
+        &site,
+        "/api/v1/proposals/cli%2Ftom.berger%23conversations%2Frename-tokens",
+    )
+    .await;
     assert_eq!(refused["status"], "rejected");
-    assert!(refused["reasons"][0]["code"].as_str().is_some_and(|code| code.starts_with("MESH-")));
-    assert_eq!(ok(&site, "/api/v1/proposals/cli%23nothing").await["status"], "unknown");
+    assert!(
+        refused["reasons"][0]["code"]
+            .as_str()
+            .is_some_and(|code| code.starts_with("MESH-"))
+    );
+    assert_eq!(
+        ok(&site, "/api/v1/proposals/cli%23nothing").await["status"],
+        "unknown"
+    );
 
     let mut early = Fixture::founded();
     early.apply("conversations", "alice", "pending");
     sender.send_replace(Arc::new(early.view.clone()));
     let pending = ok(&site, "/api/v1/proposals/cli%2Falice%23pending").await;
     assert_eq!(pending["status"], "pending");
-    assert_eq!(pending["pending_ports"][0], "conversations.messages.events.v1");
+    assert_eq!(
+        pending["pending_ports"][0],
+        "conversations.messages.events.v1"
+    );
     fixture.view.freshness = Freshness::Stale("stopped at position 9".into());
     sender.send_replace(Arc::new(fixture.view.clone()));
     let stale = get(&site, "/api/v1/mesh").await;
@@ -198,7 +253,11 @@ async fn events_come_in_pages_and_as_a_stream_that_goes_on() {
     let mut seen = 0;
     let mut from = 0;
     loop {
-        let page = ok(&site, &format!("/api/v1/governance/events?from={from}&limit=7")).await;
+        let page = ok(
+            &site,
+            &format!("/api/v1/governance/events?from={from}&limit=7"),
+        )
+        .await;
         for event in page["events"].as_array().expect("a list") {
             assert_eq!(event["seq"], seen);
             seen += 1;
@@ -217,7 +276,11 @@ async fn nothing_is_served_before_the_log_is_read() {
     let (site, sender) = fixture.site();
     sender.send_replace(Arc::new(View::default()));
     for path in ["/api/v1/products", "/", "/readyz"] {
-        assert_eq!(get(&site, path).await.status(), StatusCode::SERVICE_UNAVAILABLE, "{path}");
+        assert_eq!(
+            get(&site, path).await.status(),
+            StatusCode::SERVICE_UNAVAILABLE,
+            "{path}"
+        );
     }
     for path in ["/healthz", "/metrics", "/assets/style.css"] {
         assert_eq!(get(&site, path).await.status(), StatusCode::OK, "{path}");
@@ -230,10 +293,21 @@ async fn a_field_is_found_with_what_matched() {
     let body = ok(&site, "/api/v1/search?q=latency_p95").await;
     let first = &body["results"][0];
     assert_eq!(first["kind"], "contract");
-    assert_eq!(first["matches"][0]["field"], "latency_p95_ms");
+    assert_eq!(first["matches"][0]["field"], "latency_p95_ms", "{first}");
     let texts = first["matches"][0]["text"].as_array().expect("pieces");
-    assert!(texts.iter().any(|piece| piece["hit"] == true && piece["text"] == "p95"));
+    assert!(
+        texts
+            .iter()
+            .any(|piece| piece["hit"] == true && piece["text"] == "p95")
+    );
     let owner = ok(&site, "/api/v1/search?q=revenue-engineering").await;
-    assert!(owner["results"].as_array().is_some_and(|r| r.iter().any(|hit| hit["id"] == "billing/usage")));
-    assert_eq!(json(&site, "/api/v1/search?q=").await.0, StatusCode::BAD_REQUEST);
+    assert!(
+        owner["results"]
+            .as_array()
+            .is_some_and(|r| r.iter().any(|hit| hit["id"] == "billing/usage"))
+    );
+    assert_eq!(
+        json(&site, "/api/v1/search?q=").await.0,
+        StatusCode::BAD_REQUEST
+    );
 }

@@ -1,7 +1,7 @@
 //! A view rebuilt from zero is the live one; a record that does not fold changes nothing.
 
-use catalog::View;
 use crate::fixture::Fixture;
+use catalog::View;
 
 #[test]
 fn rebuilt_from_zero_equals_live() {
@@ -40,7 +40,12 @@ fn a_fact_that_breaks_an_invariant_is_taken_back() {
     let mut view = fixture.view.clone();
     let full = Fixture::full();
     // A domain whose team was never registered: well chained, and impossible.
-    let domain = full.view.history.entries().iter().map(|entry| entry.fact().event);
+    let domain = full
+        .view
+        .history
+        .entries()
+        .iter()
+        .map(|entry| entry.fact().event);
     let domain = domain
         .into_iter()
         .find(|event| event.kind() == "mesh.domain.registered.v1")

@@ -22,7 +22,7 @@ use crate::schema_error::SchemaError;
 use crate::verdict::{Code, Reason};
 use cursor::Cursor;
 use program::Program;
-use schema::Schema;
+use schema::{NodeId, Schema};
 
 /// A compiled Avro schema: checks and decodes data written with it.
 #[derive(Debug)]
@@ -79,6 +79,16 @@ impl AvroValidator {
         self.check(datum)?;
         decode::decode(&self.schema, self.schema.root(), &mut Cursor::new(datum))
             .map_err(|_| self.explain(datum))
+    }
+
+    /// The schema, for who writes data of it.
+    pub(crate) fn schema(&self) -> &Schema {
+        &self.schema
+    }
+
+    /// One value of a type within the schema as plain JSON; `None` when `datum` is not one that we wrote.
+    pub(crate) fn decode_node(&self, node: NodeId, datum: &[u8]) -> Option<serde_json::Value> {
+        decode::decode(&self.schema, node, &mut Cursor::new(datum)).ok()
     }
 
     #[cold]

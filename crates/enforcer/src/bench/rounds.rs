@@ -30,14 +30,14 @@ const PARTITIONS: usize = 4;
 const CHUNK: usize = 10_000;
 
 /// A run that brings nothing for so long is stuck.
-const PATIENCE: Duration = Duration::from_secs(60);
+pub(super) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The governance position of the benchmark's contracts.
 const SEQ: u64 = 0;
 
 /// The benchmark's broker and names.
 pub(super) struct Bench {
-    cluster: Cluster,
+    pub(super) cluster: Cluster,
     runtime: Runtime,
     admin: Admin,
     domain: String,
@@ -69,14 +69,26 @@ impl Bench {
         rounds: usize,
         say: &mut dyn FnMut(&str),
     ) -> Result<Vec<Row>, BenchError> {
-        let port = self.prepare(events, name, say)?;
+        let port = self.port_of(events, name, PARTITIONS)?;
+        say(&format!(
+            "writing {} {name} events of {} bytes",
+            events.count,
+            events.bytes()
+        ));
+        self.feed(events, &port.inbox)?;
         let (mut limits, mut rates) = (Vec::new(), Vec::new());
         for round in 1..=rounds {
             if round > 1 && Instant::now() >= self.until {
                 break;
             }
-            limits.push(self.copy(limit, events, &port)?);
-            rates.push(self.enforce(name, events, &port)?);
+            // Who goes first changes: what the broker still does for the one slows the other.
+            if round % 2 == 1 {
+                limits.push(self.copy(limit, events, &port)?);
+                rates.push(self.enforce(name, events, &port)?);
+            } else {
+                rates.push(self.enforce(name, events, &port)?);
+                limits.push(self.copy(limit, events, &port)?);
+            }
             if let (Some(copy), Some(enforce)) = (limits.last(), rates.last()) {
                 say(&format!(
                     "round {round}: {limit} {copy:.0}/s, {name} {enforce:.0}/s"
@@ -109,12 +121,12 @@ impl Bench {
         ])
     }
 
-    /// Make the topics of one port and fill its inbox.
-    fn prepare(
+    /// Make one port and its topics.
+    pub(super) fn port_of(
         &self,
         events: &Events,
         name: &str,
-        say: &mut dyn FnMut(&str),
+        partitions: usize,
     ) -> Result<PortEntry, BenchError> {
         let rules = Arc::new(events.rules().map_err(BenchError::Contract)?);
         let address = PortAddress::new(&self.domain, "departures", name, 1)
@@ -122,18 +134,12 @@ impl Bench {
         let port = PortEntry::new(address.clone(), address.default_inbox(), rules);
         let topics = [&port.inbox, &port.product, &port.quarantine].map(|topic| TopicSpec {
             name: topic.clone(),
-            partitions: i32::try_from(PARTITIONS).expect("a few"),
+            partitions: i32::try_from(partitions).expect("a few"),
             replication: -1,
             configs: BTreeMap::new(),
         });
         let made = self.runtime.block_on(self.admin.ensure_topics(&topics));
         made.map_err(|error| BenchError::Topics(Box::new(error)))?;
-        say(&format!(
-            "writing {} {name} events of {} bytes",
-            events.count,
-            events.bytes()
-        ));
-        self.feed(events, &port.inbox)?;
         Ok(port)
     }
 
@@ -157,7 +163,7 @@ impl Bench {
     }
 
     /// A port with a consumer group of its own, so that it reads the inbox from its beginning.
-    fn port(&mut self) -> KafkaPort {
+    pub(super) fn port(&mut self) -> KafkaPort {
         self.runs += 1;
         let group = format!("{}.{}", self.domain, self.runs);
         let transactional_id = format!("{group}.0");
@@ -192,10 +198,7 @@ impl Bench {
         events: &Events,
         port: &PortEntry,
     ) -> Result<f64, BenchError> {
-        let (view, seen) = watch::channel(Arc::new(Snapshot::new(SEQ, [port.clone()])));
-        let status = watch::channel(EnforcerStatus::default()).0;
-        let limits = Limits::default();
-        let mut path = DataPath::new(self.port(), seen, Box::new(Nothing), limits, status);
+        let mut path = enforcing(self.port(), port);
         let mut clock = Clock::new(row, events.count);
         while !clock.is_done() {
             path.turn();
@@ -204,7 +207,6 @@ impl Bench {
         let rate = clock.rate();
         let found = path.committed().quarantined;
         path.close();
-        drop(view);
         if found != events.bad() {
             return Err(BenchError::Verdicts {
                 row,
@@ -216,8 +218,15 @@ impl Bench {
     }
 }
 
+/// The enforcer's loop for one port. Its view never changes, so nobody needs to hold the sender.
+pub(super) fn enforcing(tx: KafkaPort, port: &PortEntry) -> DataPath<KafkaPort> {
+    let (_, view) = watch::channel(Arc::new(Snapshot::new(SEQ, [port.clone()])));
+    let status = watch::channel(EnforcerStatus::default()).0;
+    DataPath::new(tx, view, Box::new(Nothing), Limits::default(), status)
+}
+
 /// Time from the first commit on, so that joining the group does not count (unless there is one commit only).
-struct Clock {
+pub(super) struct Clock {
     row: &'static str,
     made: Instant,
     total: u64,
@@ -226,7 +235,7 @@ struct Clock {
 }
 
 impl Clock {
-    fn new(row: &'static str, total: usize) -> Self {
+    pub(super) fn new(row: &'static str, total: usize) -> Self {
         Self {
             row,
             made: Instant::now(),
@@ -236,11 +245,11 @@ impl Clock {
         }
     }
 
-    fn is_done(&self) -> bool {
+    pub(super) fn is_done(&self) -> bool {
         self.last.1 >= self.total
     }
 
-    fn note(&mut self, done: u64) -> Result<(), BenchError> {
+    pub(super) fn note(&mut self, done: u64) -> Result<(), BenchError> {
         if done > self.last.1 {
             self.last = (Instant::now(), done);
             self.first.get_or_insert(self.last);
@@ -264,8 +273,8 @@ impl Clock {
 }
 
 /// The bare copy.
-struct Copy<'a> {
-    tx: KafkaPort,
+pub(super) struct Copy<'a> {
+    pub(super) tx: KafkaPort,
     port: &'a PortEntry,
     next: [Option<i64>; PARTITIONS],
     open: Option<Duration>,
@@ -275,7 +284,7 @@ struct Copy<'a> {
 }
 
 impl<'a> Copy<'a> {
-    fn new(mut tx: KafkaPort, port: &'a PortEntry) -> Self {
+    pub(super) fn new(mut tx: KafkaPort, port: &'a PortEntry) -> Self {
         tx.subscribe(std::slice::from_ref(&port.inbox));
         let next = [None; PARTITIONS];
         Self {
@@ -290,7 +299,7 @@ impl<'a> Copy<'a> {
     }
 
     /// One poll; the number of records committed so far.
-    fn turn(&mut self) -> u64 {
+    pub(super) fn turn(&mut self) -> u64 {
         let Self {
             tx,
             port,
@@ -368,7 +377,7 @@ impl<'a> Copy<'a> {
     }
 }
 
-fn median(values: &mut [f64]) -> f64 {
+pub(super) fn median(values: &mut [f64]) -> f64 {
     values.sort_by(f64::total_cmp);
     values.get(values.len() / 2).copied().unwrap_or(0.0)
 }

@@ -47,6 +47,8 @@ impl TxConfig {
             // Bounds on prefetched records: the default of 64 MB and 100,000 records is most of our memory target.
             ("queued.max.messages.kbytes", "16384"),
             ("queued.min.messages", "10000"),
+            // An inbox that a contract names before it exists is found within this time (default: five minutes).
+            ("topic.metadata.refresh.interval.ms", "10000"),
             // A fetch that is put off because the queue is full is looked at again after this: the default of a
             // second would show as gaps in the flow.
             ("fetch.queue.backoff.ms", "10"),

@@ -49,8 +49,7 @@ impl Registrar for BuiltIn {
             .register_owned(subject, schema_type, schema, port)
             .await
             .map_err(|refusal| refusal.to_string())?;
-        let guid = registered.guid.ok_or("the registry gave no GUID")?;
-        Ok(RegisteredSchema { id: registered.id, guid })
+        Ok(RegisteredSchema { id: registered.id, guid: registered.guid })
     }
 }
 

@@ -1,0 +1,153 @@
+//! The command line: one file per noun, verbs inside.
+
+mod apply;
+mod audit;
+mod consume;
+mod contract;
+mod domain;
+mod port;
+mod product;
+mod publish;
+mod quarantine;
+mod search;
+mod whoami;
+
+pub(crate) use apply::{Documents, submit};
+
+use clap::{Parser, Subcommand};
+
+use crate::client::Target;
+use crate::demo::DemoArgs;
+use crate::output::Format;
+use crate::up::UpArgs;
+
+/// Backbone of a data mesh on Apache Kafka: data products as event streams, each under a contract.
+#[derive(Debug, Parser)]
+#[command(name = "meshlog", version, max_term_width = 100, subcommand_required = true)]
+#[command(after_help = "Exit codes: 0 done, 1 else, 2 usage, 3 refused, 4 not found, 5 not reachable.")]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// What every client command understands.
+#[derive(Debug, Clone, clap::Args)]
+#[command(next_help_heading = "Global options")]
+pub(crate) struct Global {
+    /// Where the mesh is, and who asks.
+    #[command(flatten)]
+    pub(crate) target: Target,
+    /// How results are printed; lists in JSON are one object a line
+    #[arg(short, long, global = true, value_enum, default_value_t)]
+    pub(crate) output: Format,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run everything in one process: Kafka, registry, governor, enforcer, catalog
+    Up(UpArgs),
+    /// Run everything, and three domains at work on it
+    Demo(DemoArgs),
+    /// Propose documents (domains, teams, products, contracts) and wait until they are in force
+    Apply(apply::Args),
+    /// Send a CSV or JSON lines file to a port; an interrupted run goes on where it stopped
+    Publish(publish::Args),
+    /// Print a port's events, decoded, one JSON a line
+    Consume(consume::Args),
+    /// Ports: what they carry, how they do
+    #[command(subcommand)]
+    Port(port::Verb),
+    /// Events that broke their contract, and why
+    #[command(subcommand)]
+    Quarantine(quarantine::Verb),
+    /// Data contracts: check, compare, show
+    #[command(subcommand)]
+    Contract(contract::Verb),
+    /// Data products
+    #[command(subcommand)]
+    Product(product::Verb),
+    /// Domains
+    #[command(subcommand)]
+    Domain(domain::Verb),
+    /// Find products, ports, contracts and fields
+    Search(search::Args),
+    /// Who the mesh takes you for
+    Whoami,
+    /// The governance log: read it, verify it, replay it
+    #[command(subcommand)]
+    Audit(audit::Verb),
+}
+
+impl Cli {
+    /// Whether the command runs until it is stopped.
+    pub(crate) fn is_service(&self) -> bool {
+        matches!(self.command, Command::Up(_) | Command::Demo(_))
+    }
+}
+
+/// Runs a command.
+pub(crate) async fn run(cli: Cli) -> anyhow::Result<()> {
+    let global = &cli.global;
+    match cli.command {
+        Command::Up(args) => crate::up::run(args).await,
+        Command::Demo(args) => crate::demo::run(args).await,
+        Command::Apply(args) => apply::run(global, args).await,
+        Command::Publish(args) => publish::run(global, args).await,
+        Command::Consume(args) => consume::run(global, args).await,
+        Command::Port(verb) => port::run(global, verb).await,
+        Command::Quarantine(verb) => quarantine::run(global, verb).await,
+        Command::Contract(verb) => contract::run(global, verb).await,
+        Command::Product(verb) => product::run(global, verb).await,
+        Command::Domain(verb) => domain::run(global, verb).await,
+        Command::Search(args) => search::run(global, args).await,
+        Command::Whoami => whoami::run(global).await,
+        Command::Audit(verb) => audit::run(global, verb).await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_tree_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn command_lines_parse_or_not() {
+        let good = [
+            "up --dir x --kafka-port 0 --registry-port 0 --http-port 0 --admin me -o json",
+            "apply -f a -f b --dry-run --as ann",
+            "publish a.b.c.v1 --csv f.csv --null-value NA --rate 100/s --restart",
+            "publish a.b.c.v1 --jsonl -",
+            "consume a.b.c.v1 --partition 0 --from 12 --until 20 --max 3 --envelope",
+            "consume a.b.c.v1 --follow --from 2026-11-22T10:00:00Z -o json",
+            "port list", "port show a.b.c.v1", "port stats a.b.c.v1 --http http://x",
+            "quarantine stats a.b.c.v1", "quarantine show a.b.c.v1 0 12",
+            "quarantine list a.b.c.v1 --reason MESH-1006 --since 2026-11-22",
+            "contract lint f.yaml", "contract diff a b", "contract show x@1.0.0",
+            "contract list", "product show d/p", "domain list", "search delay", "whoami",
+            "audit log --from 3 --type mesh.founded.v1", "audit show 3", "audit verify -o json",
+            "audit replay --as-of 12",
+        ];
+        for line in good {
+            let parsed = Cli::try_parse_from(std::iter::once("meshlog").chain(line.split(' ')));
+            assert!(parsed.is_ok(), "{line}: {}", parsed.err().map(|e| e.to_string()).unwrap_or_default());
+        }
+        let bad = [
+            "", "apply", "publish a.b.c.v1", "publish a.b.c.v1 --csv f --jsonl g",
+            "publish not-a-port --csv f", "publish a.b.c.v1 --csv f --rate fast",
+            "consume A.b.c.v1", "consume a.b.c.v1 --from yesterday", "quarantine show a.b.c.v1 0",
+            "product show x", "port list -o yaml", "up --dir",
+        ];
+        for line in bad {
+            let arguments = line.split(' ').filter(|word| !word.is_empty());
+            let error = Cli::try_parse_from(std::iter::once("meshlog").chain(arguments));
+            assert_eq!(error.err().map(|error| error.exit_code()), Some(2), "{line}");
+        }
+    }
+}

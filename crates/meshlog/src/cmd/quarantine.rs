@@ -1,0 +1,269 @@
+//! `meshlog quarantine`: events that broke their contract, read from the port's quarantine topic, and why.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{BufWriter, Write};
+use std::ops::ControlFlow;
+
+use anyhow::Context;
+use clap::Subcommand;
+use contract::address::PortAddress;
+use contract::verdict::Reason;
+use enforcer::envelope::{REASONS, SOURCE, TRUNCATED};
+use kafka::{Cluster, Record, ScanEnd, ScanSpec, ScanStart};
+use serde_json::{Value, json};
+
+use super::Global;
+use super::consume::parse_time;
+use crate::client::Client;
+use crate::event::{Decoder, bytes_json, envelope, hex, rfc3339};
+use crate::exit::Failure;
+use crate::output::{self, Column, Format};
+use crate::port::Port;
+
+/// What to do with quarantined events.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Verb {
+    /// How many there are, by reason
+    Stats {
+        /// The port
+        port: PortAddress,
+    },
+    /// Each of them
+    List {
+        /// The port
+        port: PortAddress,
+        /// Only those with this code, as MESH-1006
+        #[arg(long, value_name = "CODE")]
+        reason: Option<String>,
+        /// Only those quarantined since this time
+        #[arg(long, value_name = "TIME", value_parser = parse_time)]
+        since: Option<i64>,
+    },
+    /// One of them: the event as it came, and what was expected
+    Show {
+        /// The port
+        port: PortAddress,
+        /// Partition of the quarantine topic
+        partition: i32,
+        /// Offset in the quarantine topic
+        offset: i64,
+    },
+}
+
+/// Runs a verb.
+pub(super) async fn run(global: &Global, verb: Verb) -> anyhow::Result<()> {
+    let address = match &verb {
+        Verb::Stats { port } | Verb::List { port, .. } | Verb::Show { port, .. } => port.clone(),
+    };
+    let client = Client::new(&global.target)?;
+    let cluster = client.mesh().await?.cluster();
+    let port = Port::load(&client, &address).await?;
+    let topic = port.quarantine.clone();
+    let format = global.output;
+    let reading = tokio::task::spawn_blocking(move || match verb {
+        Verb::Stats { .. } => stats(&cluster, topic, &address, format),
+        Verb::List { reason, since, .. } => list(&cluster, topic, reason.as_deref(), since, format),
+        Verb::Show { partition, offset, .. } => {
+            let record = find(&cluster, topic, partition, offset)?;
+            show(&record, &Decoder::new(&port)?, format)
+        }
+    });
+    reading.await.context("the reading thread failed")?
+}
+
+/// The reasons of a quarantined record.
+fn reasons(record: &Record) -> Vec<Reason> {
+    let header = record.header(REASONS);
+    header.and_then(|json| serde_json::from_slice(json).ok()).unwrap_or_default()
+}
+
+fn whole(topic: String, from: ScanStart) -> ScanSpec {
+    ScanSpec { topic, partitions: None, from, until: ScanEnd::CurrentEnd }
+}
+
+fn stats(
+    cluster: &Cluster,
+    topic: String,
+    address: &PortAddress,
+    format: Format,
+) -> anyhow::Result<()> {
+    let mut tally = Tally::default();
+    kafka::scan(cluster, &whole(topic, ScanStart::Beginning), |record| {
+        tally.add(&reasons(&record));
+        ControlFlow::Continue(())
+    })?;
+    match format {
+        Format::Json => output::json_line(&tally.to_json(address))?,
+        Format::Table => {
+            output::line(format!("{address}: {} quarantined", tally.total))?;
+            let rows = tally.rows();
+            if !rows.is_empty() {
+                output::list(format, &[("code", "code"), ("path", "path"), ("count", "count")], &rows)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Counts by code and path: an event counts once for each of its different reasons.
+#[derive(Debug, Default)]
+struct Tally {
+    total: u64,
+    by_reason: BTreeMap<(String, String), u64>,
+}
+
+impl Tally {
+    fn add(&mut self, reasons: &[Reason]) {
+        self.total += 1;
+        let different: BTreeSet<_> =
+            reasons.iter().map(|reason| (reason.code.to_string(), reason.path.clone())).collect();
+        for reason in different {
+            *self.by_reason.entry(reason).or_default() += 1;
+        }
+    }
+
+    /// Most frequent first.
+    fn rows(&self) -> Vec<Value> {
+        let mut sorted: Vec<_> = self.by_reason.iter().collect();
+        sorted.sort_by_key(|(_, count)| std::cmp::Reverse(**count));
+        let row = |((code, path), count): (&(String, String), &u64)| {
+            json!({"code": code, "path": path, "count": count})
+        };
+        sorted.into_iter().map(row).collect()
+    }
+
+    fn to_json(&self, address: &PortAddress) -> Value {
+        json!({"port": address.topic(), "total": self.total, "by_reason": self.rows()})
+    }
+}
+
+const LIST: &[Column] = &[
+    ("partition", "partition"), ("offset", "offset"), ("time", "timestamp"), ("source", "source"),
+    ("key", "key"), ("code", "/reasons/0/code"), ("path", "/reasons/0/path"),
+    ("expected", "/reasons/0/expected"), ("found", "/reasons/0/found"),
+];
+
+fn list(
+    cluster: &Cluster,
+    topic: String,
+    code: Option<&str>,
+    since: Option<i64>,
+    format: Format,
+) -> anyhow::Result<()> {
+    let from = since.map_or(ScanStart::Beginning, ScanStart::Time);
+    let mut rows = Vec::new();
+    let mut out = BufWriter::new(std::io::stdout());
+    let mut written = Ok(());
+    kafka::scan(cluster, &whole(topic, from), |record| {
+        let reasons = reasons(&record);
+        if code.is_some_and(|code| reasons.iter().all(|reason| reason.code.as_str() != code)) {
+            return ControlFlow::Continue(());
+        }
+        let row = json!({
+            "partition": record.partition,
+            "offset": record.offset,
+            "timestamp": record.timestamp_ms.and_then(rfc3339),
+            "source": record.header(SOURCE).map(String::from_utf8_lossy),
+            "key": bytes_json(record.key.as_deref()),
+            "reasons": reasons,
+        });
+        match format {
+            Format::Table => rows.push(row),
+            Format::Json => written = writeln!(out, "{row}"),
+        }
+        if written.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+    })?;
+    written?;
+    out.flush()?;
+    if format == Format::Table {
+        output::list(format, LIST, &rows)?;
+    }
+    Ok(())
+}
+
+fn find(cluster: &Cluster, topic: String, partition: i32, offset: i64) -> anyhow::Result<Record> {
+    let (from, until) = (ScanStart::Offset(offset), ScanEnd::Offset(offset + 1));
+    let spec = ScanSpec { topic: topic.clone(), partitions: Some(vec![partition]), from, until };
+    let mut found = None;
+    kafka::scan(cluster, &spec, |record| {
+        found = Some(record).filter(|record| record.offset == offset);
+        ControlFlow::Break(())
+    })?;
+    found.ok_or_else(|| {
+        let text = format!(
+            "no record at partition {partition} offset {offset} of {topic}; `quarantine list` shows what is there"
+        );
+        Failure::NotFound(text).into()
+    })
+}
+
+/// The value in the best form it has: decoded, else text, else hex.
+fn value_json(record: &Record, decoder: &Decoder) -> Value {
+    let decoded = decoder.value(record);
+    let error = decoded.as_ref().err().map(ToString::to_string);
+    let bytes = record.value.as_deref();
+    let text = bytes.and_then(|bytes| std::str::from_utf8(bytes).ok());
+    let hex = bytes.filter(|_| text.is_none()).map(hex);
+    json!({"decoded": decoded.ok(), "error": error, "text": text, "hex": hex})
+}
+
+fn show(record: &Record, decoder: &Decoder, format: Format) -> anyhow::Result<()> {
+    let reasons = reasons(record);
+    let value = value_json(record, decoder);
+    let mut members = envelope(record);
+    if let Some(headers) = members.get_mut("headers").and_then(Value::as_object_mut) {
+        headers.shift_remove(REASONS);
+    }
+    members.insert("reasons".to_owned(), json!(reasons));
+    members.insert("value".to_owned(), value.clone());
+    if format == Format::Json {
+        output::json_line(&Value::Object(members))?;
+        return Ok(());
+    }
+    let source = record.header(SOURCE).map(String::from_utf8_lossy).unwrap_or_default();
+    let time = record.timestamp_ms.and_then(rfc3339).unwrap_or_default();
+    output::line(format!("partition {} offset {}, {time}", record.partition, record.offset))?;
+    output::line(format!("inbox position @ governance position: {source}"))?;
+    output::line(format!("key: {}", output::plain(&bytes_json(record.key.as_deref()))))?;
+    if let Some(cut) = record.header(TRUNCATED) {
+        output::line(format!("cut; the whole: {}", String::from_utf8_lossy(cut)))?;
+    }
+    let best = ["decoded", "text", "hex"].iter().map(|form| &value[*form]).find(|v| !v.is_null());
+    output::line(format!("value: {}\n", best.map(shown).unwrap_or_else(|| "null".to_owned())))?;
+    let rows: Vec<Value> = reasons.iter().map(|reason| json!(reason)).collect();
+    let columns: &[Column] =
+        &[("code", "code"), ("path", "path"), ("expected", "expected"), ("found", "found")];
+    output::list(format, columns, &rows)?;
+    Ok(())
+}
+
+fn shown(value: &Value) -> String {
+    match value {
+        Value::Object(_) | Value::Array(_) => serde_json::to_string_pretty(value).unwrap_or_default(),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => output::plain(value),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use contract::verdict::Code;
+
+    #[test]
+    fn events_count_once_for_each_different_reason() {
+        let missing = Reason::new(Code::Missing, "/dep_time", "integer", "nothing");
+        let wrong = Reason::new(Code::WrongType, "/n", "integer", "text");
+        let mut tally = Tally::default();
+        tally.add(&[wrong.clone(), missing.clone()]);
+        tally.add(&[missing.clone(), missing.clone()]);
+        tally.add(&[]);
+        let port: PortAddress = "a.b.c.v1".parse().expect("a port");
+        assert_eq!(
+            tally.to_json(&port),
+            json!({"port": "a.b.c.v1", "total": 3, "by_reason": [
+                {"code": "MESH-1006", "path": "/dep_time", "count": 2},
+                {"code": "MESH-1007", "path": "/n", "count": 1},
+            ]})
+        );
+    }
+}

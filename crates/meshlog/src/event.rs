@@ -1,0 +1,215 @@
+//! Events decoded for people and programs: Avro by the schema that the event names, JSON as it stands.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use contract::avro::AvroValidator;
+use contract::framing::{Framing, VALUE_SCHEMA_ID_HEADER, read_framing};
+use contract::spec::Encoding;
+use kafka::Record;
+use serde_json::{Map, Value, json};
+
+use crate::port::Port;
+
+/// Reads values of one port.
+#[derive(Debug)]
+pub(crate) struct Decoder {
+    encoding: Encoding,
+    validators: Vec<AvroValidator>,
+    by_id: BTreeMap<u32, usize>,
+    by_guid: BTreeMap<[u8; 16], usize>,
+}
+
+/// A value cannot be shown as the contract has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Undecoded {
+    /// It names a schema that this decoder does not know (yet).
+    UnknownSchema(String),
+    /// It does not decode.
+    Broken(String),
+}
+
+impl std::fmt::Display for Undecoded {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Undecoded::UnknownSchema(name) => write!(f, "schema {name} is not bound to this port"),
+            Undecoded::Broken(why) => f.write_str(why),
+        }
+    }
+}
+
+impl Decoder {
+    /// A decoder for every version that was ever in force on the port.
+    ///
+    /// # Errors
+    /// A schema that this build cannot compile.
+    pub(crate) fn new(port: &Port) -> anyhow::Result<Self> {
+        let encoding = port.versions.last().map_or(Encoding::Json, |version| version.encoding);
+        let mut decoder = Self {
+            encoding,
+            validators: Vec::new(),
+            by_id: BTreeMap::new(),
+            by_guid: BTreeMap::new(),
+        };
+        for version in port.versions.iter().filter(|version| version.encoding == Encoding::Avro) {
+            let compiled = AvroValidator::compile(&version.schema).map_err(|error| {
+                anyhow::anyhow!("the schema of version {} does not compile: {error}", version.version)
+            })?;
+            let index = decoder.validators.len();
+            decoder.validators.push(compiled);
+            for binding in &version.bindings {
+                decoder.by_id.insert(binding.schema_id, index);
+                decoder.by_guid.extend(binding.guid_bytes().map(|guid| (guid, index)));
+            }
+        }
+        Ok(decoder)
+    }
+
+    /// Writes the value of a record as JSON in one line, without a line end.
+    pub(crate) fn write(&self, record: &Record, out: &mut Vec<u8>) -> Result<(), Undecoded> {
+        let Some(value) = &record.value else {
+            out.extend_from_slice(b"null");
+            return Ok(());
+        };
+        let broken = |reason: contract::verdict::Reason| Undecoded::Broken(reason.to_string());
+        let framing = read_framing(value, record.header(VALUE_SCHEMA_ID_HEADER)).map_err(broken)?;
+        if self.encoding == Encoding::Json {
+            return write_json(framing.body(), out);
+        }
+        let (index, body) = match framing {
+            Framing::Prefix { id, body } => (self.by_id.get(&id), body),
+            Framing::Header { guid, body } => (self.by_guid.get(&guid), body),
+            Framing::Plain(_) => {
+                return Err(Undecoded::Broken("the value names no schema".to_owned()));
+            }
+        };
+        let index = *index.ok_or_else(|| Undecoded::UnknownSchema(name(&framing)))?;
+        let decoded = self.validators[index].decode_json(body).map_err(|reasons| {
+            let texts: Vec<String> = reasons.iter().map(ToString::to_string).collect();
+            Undecoded::Broken(texts.join("; "))
+        })?;
+        serde_json::to_writer(out, &decoded).map_err(|error| Undecoded::Broken(error.to_string()))
+    }
+
+    /// The value as JSON.
+    pub(crate) fn value(&self, record: &Record) -> Result<Value, Undecoded> {
+        let mut text = Vec::new();
+        self.write(record, &mut text)?;
+        serde_json::from_slice(&text).map_err(|error| Undecoded::Broken(error.to_string()))
+    }
+}
+
+fn name(framing: &Framing<'_>) -> String {
+    match framing {
+        Framing::Prefix { id, .. } => format!("id {id}"),
+        Framing::Header { guid, .. } => format!("GUID {}", hex(guid)),
+        Framing::Plain(_) => "(none)".to_owned(),
+    }
+}
+
+/// JSON goes out as it came in, if that is one line; the contract has checked accepted events already.
+fn write_json(body: &[u8], out: &mut Vec<u8>) -> Result<(), Undecoded> {
+    if !body.contains(&b'\n') && !body.contains(&b'\r') && body.first() == Some(&b'{') {
+        out.extend_from_slice(body);
+        return Ok(());
+    }
+    let value: Value =
+        serde_json::from_slice(body).map_err(|error| Undecoded::Broken(error.to_string()))?;
+    serde_json::to_writer(out, &value).map_err(|error| Undecoded::Broken(error.to_string()))
+}
+
+/// Bytes as text, or as `{"hex": …}` where they are none.
+pub(crate) fn bytes_json(bytes: Option<&[u8]>) -> Value {
+    match bytes.map(std::str::from_utf8) {
+        None => Value::Null,
+        Some(Ok(text)) => text.into(),
+        Some(Err(_)) => json!({"hex": hex(bytes.unwrap_or_default())}),
+    }
+}
+
+/// Position, time, key and headers of a record.
+pub(crate) fn envelope(record: &Record) -> Map<String, Value> {
+    let headers: Map<String, Value> = record
+        .headers
+        .iter()
+        .map(|header| (header.key.clone(), bytes_json(header.value.as_deref())))
+        .collect();
+    let mut members = Map::new();
+    members.insert("partition".to_owned(), record.partition.into());
+    members.insert("offset".to_owned(), record.offset.into());
+    members.insert("timestamp".to_owned(), record.timestamp_ms.and_then(rfc3339).into());
+    members.insert("key".to_owned(), bytes_json(record.key.as_deref()));
+    members.insert("headers".to_owned(), Value::Object(headers));
+    members
+}
+
+/// Milliseconds since 1970 as RFC 3339.
+pub(crate) fn rfc3339(ms: i64) -> Option<String> {
+    jiff::Timestamp::from_millisecond(ms).ok().map(|time| format!("{time:.3}"))
+}
+
+/// Lower-case hex.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        write!(text, "{byte:02x}").expect("writing to a String cannot fail");
+        text
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use contract::spec::Key;
+
+    fn port(encoding: Encoding, schema: &str) -> Port {
+        Port::for_test(encoding, schema, Key { properties: vec![], text: false })
+    }
+
+    fn record(value: &[u8]) -> Record {
+        Record {
+            topic: "a.b.c.v1".into(),
+            partition: 0,
+            offset: 3,
+            timestamp_ms: Some(1_763_800_000_000),
+            key: Some(b"k".to_vec()),
+            value: Some(value.to_vec()),
+            headers: vec![kafka::Header::new("h", &b"\xff"[..])],
+        }
+    }
+
+    fn shown(decoder: &Decoder, value: &[u8]) -> Result<String, Undecoded> {
+        let mut out = Vec::new();
+        decoder.write(&record(value), &mut out)?;
+        Ok(String::from_utf8(out).expect("text"))
+    }
+
+    #[test]
+    fn json_stands_as_it_came_in_one_line() {
+        let decoder = Decoder::new(&port(Encoding::Json, "{}")).expect("compiles");
+        assert_eq!(shown(&decoder, br#"{"a": 1}"#), Ok(r#"{"a": 1}"#.to_owned()));
+        assert_eq!(shown(&decoder, b"{\n\"a\": 1}"), Ok(r#"{"a":1}"#.to_owned()));
+        assert_eq!(shown(&decoder, b"\0\0\0\0\x07{}"), Ok("{}".to_owned()));
+        assert!(matches!(shown(&decoder, b"nonsense"), Err(Undecoded::Broken(_))));
+    }
+
+    #[test]
+    fn avro_is_decoded_by_the_schema_it_names() {
+        let decoder = Decoder::new(&port(Encoding::Avro, "\"string\"")).expect("compiles");
+        assert_eq!(shown(&decoder, b"\0\0\0\0\x07\x04hi"), Ok("\"hi\"".to_owned()));
+        let unknown = Err(Undecoded::UnknownSchema("id 8".to_owned()));
+        assert_eq!(shown(&decoder, b"\0\0\0\0\x08\x04hi"), unknown);
+        assert!(matches!(shown(&decoder, b"\x04hi"), Err(Undecoded::Broken(_))));
+        let mut by_guid = record(b"\x04hi");
+        let guid = [&[1][..], &decoder.by_guid.keys().next().expect("bound")[..]].concat();
+        by_guid.headers.push(kafka::Header::new(VALUE_SCHEMA_ID_HEADER, guid));
+        assert_eq!(decoder.value(&by_guid), Ok(json!("hi")));
+    }
+
+    #[test]
+    fn the_envelope_shows_bytes_that_are_no_text_as_hex() {
+        let envelope = envelope(&record(b"{}"));
+        assert_eq!(envelope["headers"]["h"], json!({"hex": "ff"}));
+        assert_eq!(envelope["key"], "k");
+        assert_eq!(envelope["timestamp"], "2025-11-22T08:26:40.000Z");
+    }
+}

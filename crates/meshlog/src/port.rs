@@ -1,0 +1,153 @@
+//! What the data commands need to know of a port: topics, the contract versions bound to it, how they are written.
+
+use anyhow::Context;
+use contract::address::PortAddress;
+use contract::spec::{Encoding, Key};
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::client::Client;
+use crate::exit::Failure;
+
+/// A port as the API describes it.
+#[derive(Debug, Clone, Deserialize)]
+pub(crate) struct Port {
+    /// Where producers write.
+    pub(crate) inbox: String,
+    /// Where refused events are.
+    pub(crate) quarantine: String,
+    /// The contract.
+    pub(crate) contract_id: String,
+    /// What was put in force, in order.
+    #[serde(default, rename = "activations")]
+    activations: Vec<Activation>,
+    /// The same, with what the contract's versions say; the last one is in force.
+    #[serde(skip)]
+    pub(crate) versions: Vec<BoundVersion>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+struct Activation {
+    version: String,
+    schemas: Vec<Binding>,
+}
+
+/// A schema id bound to a version.
+#[derive(Debug, Clone, Deserialize)]
+pub(crate) struct Binding {
+    /// Registry subject.
+    pub(crate) subject: String,
+    /// Registry id.
+    pub(crate) schema_id: u32,
+    /// GUID, 32 hex digits.
+    pub(crate) guid: String,
+}
+
+/// A contract version put in force on a port.
+#[derive(Debug, Clone)]
+pub(crate) struct BoundVersion {
+    /// Version.
+    pub(crate) version: String,
+    /// How values are written.
+    pub(crate) encoding: Encoding,
+    /// The schema of values.
+    pub(crate) schema: String,
+    /// How keys are made.
+    pub(crate) key: Key,
+    /// Schema ids.
+    pub(crate) bindings: Vec<Binding>,
+}
+
+/// A contract version as the API describes it.
+#[derive(Debug, Deserialize)]
+struct Content {
+    encoding: Encoding,
+    schema: Value,
+    key: Key,
+}
+
+impl Binding {
+    /// The GUID's bytes.
+    pub(crate) fn guid_bytes(&self) -> Option<[u8; 16]> {
+        let digits = self.guid.replace('-', "");
+        let byte = |at: usize| u8::from_str_radix(digits.get(2 * at..2 * at + 2)?, 16).ok();
+        let bytes: Option<Vec<u8>> = (0..16).map(byte).collect();
+        bytes?.try_into().ok()
+    }
+}
+
+impl Port {
+    /// Asks the mesh about a port.
+    ///
+    /// # Errors
+    /// [`Failure::NotFound`] for a port that does not exist.
+    pub(crate) async fn load(client: &Client, address: &PortAddress) -> anyhow::Result<Self> {
+        let value = client.get(&["ports", &address.topic()], &[]).await?;
+        let unknown = || format!("GET /api/v1/ports/{address} answered in an unknown shape");
+        let mut port: Port = serde_json::from_value(value).with_context(unknown)?;
+        for activation in std::mem::take(&mut port.activations) {
+            let version = activation.version;
+            let path = ["contracts", &port.contract_id, "versions", &version];
+            let content: Content = serde_json::from_value(client.get(&path, &[]).await?)
+                .with_context(|| format!("GET /api/v1/{} has an unknown shape", path.join("/")))?;
+            let schema = match content.schema {
+                Value::String(text) => text,
+                json => json.to_string(),
+            };
+            port.versions.push(BoundVersion {
+                version,
+                encoding: content.encoding,
+                schema,
+                key: content.key,
+                bindings: activation.schemas,
+            });
+        }
+        Ok(port)
+    }
+
+    /// The version in force.
+    ///
+    /// # Errors
+    /// When none is yet.
+    pub(crate) fn active(&self, address: &PortAddress) -> Result<&BoundVersion, Failure> {
+        self.versions.last().ok_or_else(|| {
+            Failure::NotReachable(format!(
+                "port {address} is not in force yet: its topics and schemas are being prepared; try again in a moment"
+            ))
+        })
+    }
+}
+
+impl BoundVersion {
+    /// The id under which values written to `inbox` name this schema.
+    pub(crate) fn schema_id(&self, inbox: &str) -> Option<u32> {
+        let values = || self.bindings.iter().filter(|binding| binding.subject.ends_with("-value"));
+        let own = values().find(|binding| binding.subject == format!("{inbox}-value"));
+        own.or_else(|| values().next()).map(|binding| binding.schema_id)
+    }
+}
+
+#[cfg(test)]
+impl Port {
+    /// A port with one version in force, for tests.
+    pub(crate) fn for_test(encoding: Encoding, schema: &str, key: Key) -> Self {
+        let binding = Binding {
+            subject: "a.b.c.v1.inbox-value".into(),
+            schema_id: 7,
+            guid: "00112233445566778899aabbccddeeff".into(),
+        };
+        Self {
+            inbox: "a.b.c.v1.inbox".into(),
+            quarantine: "a.b.c.v1.quarantine".into(),
+            contract_id: "c".into(),
+            activations: Vec::new(),
+            versions: vec![BoundVersion {
+                version: "1.0.0".into(),
+                encoding,
+                schema: schema.into(),
+                key,
+                bindings: vec![binding],
+            }],
+        }
+    }
+}

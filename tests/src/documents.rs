@@ -6,7 +6,7 @@ use std::fs;
 use std::path::PathBuf;
 use tempfile::TempDir;
 
-/// The domain of the examples' `flights` folder, renamed, in a folder of its own.
+/// A domain of the examples, renamed, in a folder of its own.
 #[derive(Debug)]
 pub struct Domain {
     /// Its name.
@@ -17,17 +17,26 @@ pub struct Domain {
 impl Domain {
     /// The flights domain under a new name.
     pub fn flights() -> Self {
-        let name = unique("flights");
+        Self::example("flights")
+    }
+
+    /// The domain of a folder of examples under a new name.
+    pub fn example(folder: &str) -> Self {
+        let name = unique(folder);
         let dir = tempfile::tempdir().expect("a temporary directory");
         for folder in ["documents", "changed"] {
             fs::create_dir(dir.path().join(folder)).expect("a directory can be made");
         }
-        let examples = root().join("schemas/examples/flights");
+        let examples = root().join("schemas/examples").join(folder);
         for entry in fs::read_dir(examples).expect("the examples are there") {
             let path = entry.expect("a directory entry").path();
             let text = fs::read_to_string(&path).expect("an example is text");
             let file = path.file_name().expect("a file has a name");
-            fs::write(dir.path().join("documents").join(file), text.replace("flights", &name)).expect("writes");
+            fs::write(
+                dir.path().join("documents").join(file),
+                text.replace(folder, &name),
+            )
+            .expect("writes");
         }
         Self { name, dir }
     }
@@ -47,9 +56,14 @@ impl Domain {
         fs::read_to_string(self.dir().join(file)).expect("the document is there")
     }
 
-    /// The port of a product, as `departures`.
+    /// The address of the port `events` of a product, as `departures`.
     pub fn port(&self, product: &str) -> String {
-        format!("{}.{product}.events.v1", self.name)
+        self.port_named(product, "events")
+    }
+
+    /// The address of a port.
+    pub fn port_named(&self, product: &str, port: &str) -> String {
+        format!("{}.{product}.{port}.v1", self.name)
     }
 
     /// A document changed: each pair's first text, which must be there, becomes its second. In a file beside the folder

@@ -27,7 +27,11 @@ impl Flights {
     pub fn generate(dir: &Path, rows: u64, seed: u64) -> Self {
         let path = dir.join(format!("flights-{rows}-{seed}.csv"));
         let file = std::fs::File::create(&path).expect("a file can be made");
-        let mut flights = Self { path, rows, missing: BTreeMap::new() };
+        let mut flights = Self {
+            path,
+            rows,
+            missing: BTreeMap::new(),
+        };
         let mut numbers = Numbers(seed);
         let mut out = BufWriter::new(file);
         writeln!(out, "{COLUMNS}").expect("writes");
@@ -63,7 +67,11 @@ impl Flights {
         let mut cell = |column: &'static str, missing: bool, value: String| {
             if missing {
                 *self.missing.entry(column).or_default() += 1;
-                return if row % 2 == 0 { "NA".to_owned() } else { String::new() };
+                return if row % 2 == 0 {
+                    "NA".to_owned()
+                } else {
+                    String::new()
+                };
             }
             value
         };
@@ -100,7 +108,10 @@ struct Numbers(u64);
 
 impl Numbers {
     fn below(&mut self, limit: u64) -> u64 {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        self.0 = self
+            .0
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
         // The low bits of such a generator repeat early.
         (self.0 >> 33) % limit
     }
@@ -133,8 +144,11 @@ mod tests {
             }
         }
         assert_eq!(rows, flights.rows);
-        let expected: BTreeMap<String, u64> =
-            flights.missing.iter().map(|(column, count)| ((*column).to_owned(), *count)).collect();
+        let expected: BTreeMap<String, u64> = flights
+            .missing
+            .iter()
+            .map(|(column, count)| ((*column).to_owned(), *count))
+            .collect();
         assert_eq!(missing, expected);
         assert!(flights.cancelled() > 0 && flights.departed() > 0);
     }

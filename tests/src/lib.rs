@@ -29,7 +29,10 @@ use std::path::PathBuf;
 /// The top folder of the repository.
 pub fn root() -> PathBuf {
     let tests = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
-    tests.parent().expect("tests/ stands in the repository").to_owned()
+    tests
+        .parent()
+        .expect("tests/ stands in the repository")
+        .to_owned()
 }
 
 /// Says that a test does not check what it should, and why. In CI that is a failure: nobody reads there.

@@ -66,13 +66,21 @@ impl TestMesh {
         let home = tempfile::tempdir().expect("a temporary directory");
         let mut command = up(&id, home.path(), kafka);
         let (child, ready) = launch(&mut command, home.path());
-        Self { id, ready, kafka, home, up: Some(child) }
+        Self {
+            id,
+            ready,
+            kafka,
+            home,
+            up: Some(child),
+        }
     }
 
     /// The command line client, told where this mesh is.
     pub fn command<S: AsRef<OsStr>>(&self, arguments: &[S]) -> Command {
         let mut command = binary(self.home.path());
-        command.env("MESHLOG_HTTP", &self.ready.http).args(arguments);
+        command
+            .env("MESHLOG_HTTP", &self.ready.http)
+            .args(arguments);
         command
     }
 
@@ -108,7 +116,12 @@ impl TestMesh {
     pub fn try_get(&self, path: &str) -> Result<Value, String> {
         let url = format!("{}{path}", self.ready.http);
         runtime().block_on(async {
-            let answer = reqwest::Client::new().get(&url).timeout(Duration::from_secs(20)).send();
+            // A proxy of the environment is for the world outside.
+            let client = reqwest::Client::builder()
+                .no_proxy()
+                .build()
+                .expect("a client");
+            let answer = client.get(&url).timeout(Duration::from_secs(20)).send();
             let answer = answer.await.map_err(|error| error.to_string())?;
             let status = answer.status();
             let text = answer.text().await.map_err(|error| error.to_string())?;
@@ -119,6 +132,29 @@ impl TestMesh {
         })
     }
 
+    /// Applies documents, which must be accepted; the answer.
+    #[track_caller]
+    pub fn apply(&self, documents: &Path) -> Value {
+        let path = documents.to_str().expect("our paths are text");
+        self.cli(&["apply", "-f", path, "-o", "json"]).json()
+    }
+
+    /// Writes one event to a topic, as a producer that knows nothing of Meshlog.
+    #[track_caller]
+    pub fn produce(&self, topic: &str, key: &str, value: &str) {
+        let cluster = kafka::Cluster::new(&self.ready.bootstrap_servers);
+        let event = kafka::Outgoing {
+            topic: topic.to_owned(),
+            key: Some(key.into()),
+            value: Some(value.into()),
+            ..kafka::Outgoing::default()
+        };
+        let producer = kafka::Producer::new(&cluster).expect("a producer");
+        runtime()
+            .block_on(producer.send(event))
+            .expect("the event is taken");
+    }
+
     /// Waits until a port has judged everything; its counts then.
     #[track_caller]
     pub fn settled(&self, port: &str, inbox: u64) -> Value {
@@ -126,7 +162,11 @@ impl TestMesh {
         wait_for(&what, LIMIT, || {
             let stats = self.try_get(&format!("/api/v1/ports/{port}/stats"))?;
             let done = stats["lag"] == 0 && stats["inbox"].as_u64() >= Some(inbox);
-            if done { Ok(stats) } else { Err(stats.to_string()) }
+            if done {
+                Ok(stats)
+            } else {
+                Err(stats.to_string())
+            }
         })
     }
 
@@ -222,7 +262,10 @@ fn binary_path() -> PathBuf {
     let named = std::env::var_os("MESHLOG_BIN").map(PathBuf::from);
     let path = named.unwrap_or_else(|| {
         let test = std::env::current_exe().expect("a running program has a path");
-        let profile = test.parent().and_then(Path::parent).expect("cargo's layout");
+        let profile = test
+            .parent()
+            .and_then(Path::parent)
+            .expect("cargo's layout");
         profile.join("meshlog")
     });
     assert!(
@@ -240,9 +283,20 @@ fn data_dir(home: &Path) -> PathBuf {
 /// The command that starts a mesh, on free ports that its directory keeps.
 pub fn up(id: &str, home: &Path, kafka: Kafka) -> Command {
     let mut command = binary(home);
-    command.env("MESHLOG_MESH__ID", id).env("MESHLOG_REGISTRY__TOPIC", format!("{id}.schemas"));
+    command
+        .env("MESHLOG_MESH__ID", id)
+        .env("MESHLOG_REGISTRY__TOPIC", format!("{id}.schemas"));
     command.arg("up").arg("--dir").arg(data_dir(home));
-    command.args(["--kafka-port", "0", "--registry-port", "0", "--http-port", "0", "-o", "json"]);
+    command.args([
+        "--kafka-port",
+        "0",
+        "--registry-port",
+        "0",
+        "--http-port",
+        "0",
+        "-o",
+        "json",
+    ]);
     if kafka == Kafka::Shared {
         command.args(["--bootstrap-servers", cluster().bootstrap()]);
     }
@@ -254,7 +308,10 @@ pub fn up(id: &str, home: &Path, kafka: Kafka) -> Command {
 fn launch(command: &mut Command, home: &Path) -> (Child, Ready) {
     let log_path = home.join("up.log");
     let log: std::io::Result<File> = OpenOptions::new().create(true).append(true).open(&log_path);
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log.expect("a log can be opened"));
+    command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(log.expect("a log can be opened"));
     let mut child = command.spawn().expect("the program can be started");
     end_with_us(child.id(), None);
     let stdout = child.stdout.take().expect("stdout is a pipe");
@@ -271,7 +328,11 @@ fn launch(command: &mut Command, home: &Path) -> (Child, Ready) {
         drop(child.kill());
         drop(child.wait());
     }
-    assert!(ready.is_some(), "`up` is not ready; it said `{line}`\n{}", tail(&log_path));
+    assert!(
+        ready.is_some(),
+        "`up` is not ready; it said `{line}`\n{}",
+        tail(&log_path)
+    );
     (child, ready.expect("just looked"))
 }
 
@@ -281,7 +342,12 @@ fn own_broker(dir: &Path) -> Option<u32> {
     let record: Value = serde_json::from_slice(&record).ok()?;
     let pid = u32::try_from(record["process"]["pid"].as_u64()?).ok()?;
     // Ids are reused: it is ours only if its command line names our directory.
-    let shown = Command::new("ps").args(["-ww", "-o", "args=", "-p", &pid.to_string()]).output().ok()?;
+    let shown = Command::new("ps")
+        .args(["-ww", "-o", "args=", "-p", &pid.to_string()])
+        .output()
+        .ok()?;
     let folder = dir.canonicalize().ok()?;
-    String::from_utf8_lossy(&shown.stdout).contains(&*folder.to_string_lossy()).then_some(pid)
+    String::from_utf8_lossy(&shown.stdout)
+        .contains(&*folder.to_string_lossy())
+        .then_some(pid)
 }

@@ -23,7 +23,13 @@ impl Output {
     /// Fails unless the command ended with this code; then gives itself back.
     #[track_caller]
     pub fn expect_code(self, code: i32) -> Self {
-        assert_eq!(self.code, Some(code), "stdout: {}\nstderr: {}", self.stdout, self.stderr);
+        assert_eq!(
+            self.code,
+            Some(code),
+            "stdout: {}\nstderr: {}",
+            self.stdout,
+            self.stderr
+        );
         self
     }
 
@@ -79,11 +85,27 @@ impl Running {
     #[track_caller]
     pub fn start(command: &mut Command) -> Self {
         let shown = format!("{command:?}");
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = command.spawn().unwrap_or_else(|error| cannot_start(&shown, &error));
-        let stdout = child.stdout.take().map(|pipe| std::thread::spawn(|| read(pipe)));
-        let stderr = child.stderr.take().map(|pipe| std::thread::spawn(|| read(pipe)));
-        Self { child, shown, stdout, stderr }
+        command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        let mut child = command
+            .spawn()
+            .unwrap_or_else(|error| cannot_start(&shown, &error));
+        let stdout = child
+            .stdout
+            .take()
+            .map(|pipe| std::thread::spawn(|| read(pipe)));
+        let stderr = child
+            .stderr
+            .take()
+            .map(|pipe| std::thread::spawn(|| read(pipe)));
+        Self {
+            child,
+            shown,
+            stdout,
+            stderr,
+        }
     }
 
     /// Whether it still runs.
@@ -108,12 +130,22 @@ impl Running {
             self.child.wait().expect("a child can be waited for");
         }
         let text = |pipe: Option<JoinHandle<String>>| {
-            pipe.and_then(|reader| reader.join().ok()).unwrap_or_default()
+            pipe.and_then(|reader| reader.join().ok())
+                .unwrap_or_default()
         };
         let (stdout, stderr) = (text(self.stdout.take()), text(self.stderr.take()));
         let code = status.and_then(|status| status.code());
-        let output = Output { stdout, stderr, code };
-        assert!(ended, "{} did not end within {} s: {output:?}", self.shown, limit.as_secs());
+        let output = Output {
+            stdout,
+            stderr,
+            code,
+        };
+        assert!(
+            ended,
+            "{} did not end within {} s: {output:?}",
+            self.shown,
+            limit.as_secs()
+        );
         output
     }
 }
@@ -169,10 +201,15 @@ pub(crate) fn tail(path: &Path) -> String {
 }
 
 /// Sees to it that a process ends when this one does, however it does, and that a directory goes then.
-#[expect(clippy::zombie_processes, reason = "it waits for us to end, not we for it")]
+#[expect(
+    clippy::zombie_processes,
+    reason = "it waits for us to end, not we for it"
+)]
 pub(crate) fn end_with_us(pid: u32, dir: Option<&Path>) {
     let us = std::process::id();
-    let remove = dir.map(|dir| format!("rm -rf '{}'", dir.display())).unwrap_or_default();
+    let remove = dir
+        .map(|dir| format!("rm -rf '{}'", dir.display()))
+        .unwrap_or_default();
     // The second loop holds the id to its process: once that has ended, nobody is signalled.
     let script = format!(
         "while kill -0 {us} 2>/dev/null && kill -0 {pid} 2>/dev/null; do sleep 0.5; done; \
@@ -180,6 +217,9 @@ pub(crate) fn end_with_us(pid: u32, dir: Option<&Path>) {
     );
     let mut watcher = Command::new("sh");
     std::os::unix::process::CommandExt::process_group(&mut watcher, 0);
-    let quiet = watcher.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    let quiet = watcher
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
     quiet.args(["-c", &script]).spawn().expect("sh is there");
 }

@@ -13,7 +13,10 @@ const LIMIT: Duration = Duration::from_secs(180);
 pub fn interpreter(what: &str) -> Option<PathBuf> {
     let named = std::env::var_os("MESHLOG_TEST_PYTHON").filter(|path| !path.is_empty());
     if named.is_none() {
-        skip(what, "MESHLOG_TEST_PYTHON names no Python with tests/clients/requirements.txt (scripts/test does)");
+        skip(
+            what,
+            "MESHLOG_TEST_PYTHON names no Python with tests/clients/requirements.txt (scripts/test does)",
+        );
     }
     named.map(PathBuf::from)
 }
@@ -27,6 +30,8 @@ pub fn client(name: &str, arguments: &[&str]) -> Option<Output> {
 /// The command line of a client.
 pub fn command(name: &str, arguments: &[&str]) -> Option<Command> {
     let mut command = Command::new(interpreter(name)?);
-    command.arg(root().join("tests/clients").join(name)).args(arguments);
+    command
+        .arg(root().join("tests/clients").join(name))
+        .args(arguments);
     Some(command)
 }

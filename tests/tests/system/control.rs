@@ -110,14 +110,15 @@ fn what_is_wrong_is_refused_with_reasons_and_kept_as_a_fact() {
         "MESH-2006",
     );
 
-    let described = "type: businessDefinition";
-    let named = "type: implementation\n      url: broken.avsc\n    - type: businessDefinition";
+    let servers = "\nservers:";
+    let named =
+        "\nauthoritativeDefinitions:\n  - type: implementation\n    url: broken.avsc\nservers:";
     std::fs::write(
         domain.scratch().join("broken.avsc"),
         r#"{"type":"record","name":1}"#,
     )
     .expect("writes");
-    let broken = [("version: 1.0.0", "version: 1.1.0"), (described, named)];
+    let broken = [("version: 1.0.0", "version: 1.1.0"), (servers, named)];
     refused(
         &mesh,
         &domain.changed("arrivals.odcs.yaml", &broken),

@@ -116,12 +116,19 @@ fn up_killed_three_times_in_the_middle_loses_and_doubles_nothing() {
 #[test]
 fn a_broker_killed_in_the_middle_comes_back_and_everybody_goes_on() {
     let mut mesh = TestMesh::start_on("brokerless", Kafka::Own);
-    let run = Run::prepare(&mesh, 40_000);
+    let run = Run::prepare(&mesh, 20_000);
     let mut publisher = run.publish(&mesh, RATE / 2);
-    run.judged(&mesh, 15);
+    run.judged(&mesh, 20);
+    assert!(publisher.is_running(), "that is no middle");
     // `up` notices and starts it again.
     mesh.kill_9_broker();
-    run.judged(&mesh, 40);
+    let published = publisher.finish(RUN).json();
+    assert_eq!(published["published"], run.flights.rows, "{published}");
+    run.is_there_exactly_once(&mesh);
+
+    let run = Run::prepare(&mesh, 20_000);
+    let mut publisher = run.publish(&mesh, RATE / 2);
+    run.judged(&mesh, 20);
     assert!(publisher.is_running(), "that is no middle");
     // Both at once: the next `up` begins with a broker that has to recover.
     mesh.kill_9();

@@ -9,6 +9,6 @@ log = TopicPartition(f"{mesh}.governance", 0, 0)
 consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": "log", "enable.partition.eof": True})
 consumer.assign([log])
 while (record := consumer.poll(30)) and not record.error():
-    fact = decode("mesh.fact.v1", record.value())
+    fact = decode("mesh.fact.v1", record.value()[10:])  # after the ten bytes of Avro's single object encoding
     fact["body"] = decode(fact["type"], fact["body"])
     print(json.dumps(fact, default=lambda value: value.hex() if isinstance(value, bytes) else str(value)))

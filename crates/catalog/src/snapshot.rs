@@ -56,6 +56,9 @@ pub(crate) fn write(
     offset: i64,
     state_hash: &Hash,
 ) -> std::io::Result<()> {
+    if let Some(dir) = path.parent() {
+        std::fs::create_dir_all(dir)?;
+    }
     let fresh = path.with_extension("snapshot.new");
     let mut file = BufWriter::new(File::create(&fresh)?);
     file.write_all(MAGIC)?;
@@ -149,7 +152,7 @@ mod tests {
     #[test]
     fn a_snapshot_comes_back_and_a_damaged_one_does_not() {
         let dir = tempfile::tempdir().expect("a directory");
-        let path = dir.path().join(FILE_NAME);
+        let path = dir.path().join("made").join(FILE_NAME);
         assert!(load(&path).expect("none is no error").is_none());
 
         let view = view();

@@ -90,7 +90,8 @@ impl<R: Registrar> Provisioner<R> {
                 *last = pending;
                 changed
             });
-            if !self.wait(idle).await {
+            // Waiting for an activation has taken in newer views, and their changes with it.
+            if self.view.borrow().mesh.size == mesh.size && !self.wait(idle).await {
                 return;
             }
         }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rdkafka::ClientConfig;
 use rdkafka::config::RDKafkaLogLevel;
@@ -216,15 +216,40 @@ impl Cluster {
         )))
     }
 
-    /// First offset and read-committed end of one partition.
+    /// First offset and read-committed end of one partition. Waits, up to the timeout, for a partition whose leader is
+    /// not in office yet: the brokers' metadata names it a moment before it answers, as after a topic was created.
     pub(crate) fn ends(
         &self,
         topic: &str,
         partition: i32,
         timeout: Duration,
     ) -> Result<(i64, i64), AskError> {
-        Ok(self.query()?.fetch_watermarks(topic, partition, timeout)?)
+        let deadline = Instant::now() + timeout;
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            match self.query()?.fetch_watermarks(topic, partition, left) {
+                Err(error) if is_leaderless(&error) && !left.is_zero() => {
+                    std::thread::sleep(LEADER_PAUSE.min(left));
+                }
+                answer => return Ok(answer?),
+            }
+        }
     }
+}
+
+/// Between questions about a partition whose leader is not in office yet; that takes milliseconds as a rule.
+const LEADER_PAUSE: Duration = Duration::from_millis(50);
+
+/// Whether the answer is that a partition has no leader where the metadata says so.
+fn is_leaderless(error: &KafkaError) -> bool {
+    matches!(
+        error.rdkafka_error_code(),
+        Some(
+            RDKafkaErrorCode::NotLeaderForPartition
+                | RDKafkaErrorCode::LeaderNotAvailable
+                | RDKafkaErrorCode::ReplicaNotAvailable
+        )
+    )
 }
 
 /// Why a question to the brokers has no answer.

@@ -110,9 +110,8 @@ fn what_is_wrong_is_refused_with_reasons_and_kept_as_a_fact() {
         "MESH-2006",
     );
 
-    let described =
-        "type: businessDefinition\n      url: https://github.com/tidyverse/nycflights13";
-    let named = "type: implementation\n      url: broken.avsc";
+    let described = "type: businessDefinition";
+    let named = "type: implementation\n      url: broken.avsc\n    - type: businessDefinition";
     std::fs::write(
         domain.scratch().join("broken.avsc"),
         r#"{"type":"record","name":1}"#,

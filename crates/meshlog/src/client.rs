@@ -24,13 +24,25 @@ const PATIENCE: Duration = Duration::from_secs(60);
 #[derive(Debug, Clone, Default, clap::Args)]
 pub(crate) struct Target {
     /// The mesh's address; otherwise `[client] http` in meshlog.toml, then http://127.0.0.1:8080
-    #[arg(long, global = true, value_name = "URL", env = "MESHLOG_HTTP", hide_env_values = true)]
+    #[arg(
+        long,
+        global = true,
+        value_name = "URL",
+        env = "MESHLOG_HTTP",
+        hide_env_values = true
+    )]
     pub(crate) http: Option<String>,
     /// Who you are, where authentication is off (recorded as unverified); default: the OS user
     #[arg(long = "as", global = true, value_name = "PRINCIPAL")]
     pub(crate) principal: Option<String>,
     /// A token, where authentication is on
-    #[arg(long, global = true, hide = true, env = "MESHLOG_TOKEN", hide_env_values = true)]
+    #[arg(
+        long,
+        global = true,
+        hide = true,
+        env = "MESHLOG_TOKEN",
+        hide_env_values = true
+    )]
     pub(crate) token: Option<String>,
 }
 
@@ -57,8 +69,6 @@ pub(crate) struct MeshInfo {
     pub(crate) mesh_id: String,
     /// Kafka.
     pub(crate) bootstrap_servers: String,
-    /// The schema registry.
-    pub(crate) registry: String,
 }
 
 impl MeshInfo {
@@ -162,11 +172,16 @@ pub(crate) struct Client {
 impl Client {
     /// A client of the mesh that the target names; nothing is sent yet.
     pub(crate) fn new(target: &Target) -> anyhow::Result<Self> {
-        let named = target.http.clone().map_or_else(configured, |url| Ok(Some(url)))?;
+        let named = target
+            .http
+            .clone()
+            .map_or_else(configured, |url| Ok(Some(url)))?;
         let shown = named.unwrap_or_else(|| DEFAULT_HTTP.to_owned());
         let wrong = |why: String| {
             let example = format!("expected a URL such as {DEFAULT_HTTP}");
-            Failure::Usage(format!("`{shown}` is no address of a mesh ({why}); {example}"))
+            Failure::Usage(format!(
+                "`{shown}` is no address of a mesh ({why}); {example}"
+            ))
         };
         let base = Url::parse(&shown).map_err(|error| wrong(error.to_string()))?;
         if base.cannot_be_a_base() || !base.scheme().starts_with("http") {
@@ -207,7 +222,12 @@ impl Client {
         let request = self.request(Method::GET, path, query);
         let (status, body) = self.send(request).await?;
         if status.is_success() {
-            let what = || format!("GET {} answered with something that is not JSON", path.join("/"));
+            let what = || {
+                format!(
+                    "GET {} answered with something that is not JSON",
+                    path.join("/")
+                )
+            };
             return serde_json::from_str(&body).with_context(what);
         }
         Err(self.failure(status, &body, path).into())
@@ -261,7 +281,10 @@ impl Client {
         if !query.is_empty() {
             url.query_pairs_mut().extend_pairs(query);
         }
-        let request = self.http.request(method, url).header(PRINCIPAL, &self.principal);
+        let request = self
+            .http
+            .request(method, url)
+            .header(PRINCIPAL, &self.principal);
         match &self.token {
             Some(token) => request.bearer_auth(token),
             None => request,
@@ -271,9 +294,16 @@ impl Client {
     async fn send(&self, request: RequestBuilder) -> anyhow::Result<(StatusCode, String)> {
         let unreachable = |source: reqwest::Error| {
             if source.is_connect() {
-                Failure::NoMesh { url: self.shown.clone(), source }
+                Failure::NoMesh {
+                    url: self.shown.clone(),
+                    source,
+                }
             } else {
-                let what = if source.is_timeout() { "did not answer in time" } else { "broke off" };
+                let what = if source.is_timeout() {
+                    "did not answer in time"
+                } else {
+                    "broke off"
+                };
                 Failure::NotReachable(format!("the mesh at {} {what}: {source}", self.shown))
             }
         };
@@ -284,15 +314,27 @@ impl Client {
 
     fn failure(&self, status: StatusCode, body: &str, path: &[&str]) -> Failure {
         let problem: Problem = serde_json::from_str(body).unwrap_or_default();
-        let plain = || body.lines().next().filter(|line| !line.starts_with('<')).map(str::to_owned);
-        let said = problem.detail.or(problem.title).or_else(plain).filter(|text| !text.is_empty());
+        let plain = || {
+            body.lines()
+                .next()
+                .filter(|line| !line.starts_with('<'))
+                .map(str::to_owned)
+        };
+        let said = problem
+            .detail
+            .or(problem.title)
+            .or_else(plain)
+            .filter(|text| !text.is_empty());
         let text = said.unwrap_or_else(|| format!("{} answered {status}", path.join("/")));
         match status.as_u16() {
             400 | 413 | 415 => Failure::Usage(text),
             401 | 403 | 409 | 422 => Failure::Refused(text),
             404 | 410 => Failure::NotFound(text),
             502..=504 => Failure::NotReachable(format!("the mesh at {}: {text}", self.shown)),
-            _ => Failure::NotReachable(format!("the mesh at {} failed ({status}): {text}", self.shown)),
+            _ => Failure::NotReachable(format!(
+                "the mesh at {} failed ({status}): {text}",
+                self.shown
+            )),
         }
     }
 }
@@ -319,7 +361,9 @@ pub(crate) fn items(answer: Value) -> Vec<Value> {
 fn is_loopback(host: &str) -> bool {
     let host = host.trim_matches(['[', ']']);
     host == "localhost"
-        || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
+        || host
+            .parse::<std::net::IpAddr>()
+            .is_ok_and(|address| address.is_loopback())
 }
 
 /// The address in the configuration, if there is one.
@@ -334,7 +378,10 @@ mod tests {
     use serde_json::json;
 
     fn client(http: &str) -> Client {
-        let target = Target { http: Some(http.to_owned()), ..Target::default() };
+        let target = Target {
+            http: Some(http.to_owned()),
+            ..Target::default()
+        };
         Client::new(&target).expect("a client")
     }
 
@@ -343,15 +390,24 @@ mod tests {
         let client = client("http://127.0.0.1:1/base/");
         let request = client.request(Method::GET, &["proposals", "a#1/x y"], &[("q", "ä&b")]);
         let url = request.build().expect("builds").url().to_string();
-        assert_eq!(url, "http://127.0.0.1:1/base/api/v1/proposals/a%231%2Fx%20y?q=%C3%A4%26b");
+        assert_eq!(
+            url,
+            "http://127.0.0.1:1/base/api/v1/proposals/a%231%2Fx%20y?q=%C3%A4%26b"
+        );
     }
 
     #[test]
     fn addresses_that_are_none_are_refused() {
         for bad in ["127.0.0.1:8080", "mailto:x", "ftp://a", ""] {
-            let target = Target { http: Some(bad.to_owned()), ..Target::default() };
+            let target = Target {
+                http: Some(bad.to_owned()),
+                ..Target::default()
+            };
             let error = Client::new(&target).expect_err(bad);
-            assert!(matches!(error.downcast_ref(), Some(Failure::Usage(_))), "{bad}");
+            assert!(
+                matches!(error.downcast_ref(), Some(Failure::Usage(_))),
+                "{bad}"
+            );
         }
     }
 
@@ -360,7 +416,11 @@ mod tests {
         let client = client("http://127.0.0.1:1");
         let problem = json!({"title": "Not Found", "detail": "no port x"}).to_string();
         let of = |status: u16, body: &str| {
-            client.failure(StatusCode::from_u16(status).expect("a status"), body, &["ports", "x"])
+            client.failure(
+                StatusCode::from_u16(status).expect("a status"),
+                body,
+                &["ports", "x"],
+            )
         };
         assert!(matches!(of(404, &problem), Failure::NotFound(text) if text == "no port x"));
         assert!(matches!(of(403, &problem), Failure::Refused(_)));
@@ -370,12 +430,31 @@ mod tests {
 
     #[test]
     fn answers_to_proposals_are_read_from_replies_and_problems() {
-        let read = |value: Value| serde_json::from_value::<Answer>(value).expect("reads").status();
-        assert_eq!(read(json!({"status": "accepted", "seqs": [1]})), Status::Accepted);
-        assert_eq!(read(json!({"status": "unchanged", "seq": 4})), Status::Unchanged);
-        assert_eq!(read(json!({"status": 422, "title": "refused"})), Status::Rejected);
-        assert_eq!(read(json!({"status": "unknown", "seqs": []})), Status::Pending);
-        assert_eq!(read(json!({"status": "pending", "seqs": [7]})), Status::Accepted);
+        let read = |value: Value| {
+            serde_json::from_value::<Answer>(value)
+                .expect("reads")
+                .status()
+        };
+        assert_eq!(
+            read(json!({"status": "accepted", "seqs": [1]})),
+            Status::Accepted
+        );
+        assert_eq!(
+            read(json!({"status": "unchanged", "seq": 4})),
+            Status::Unchanged
+        );
+        assert_eq!(
+            read(json!({"status": 422, "title": "refused"})),
+            Status::Rejected
+        );
+        assert_eq!(
+            read(json!({"status": "unknown", "seqs": []})),
+            Status::Pending
+        );
+        assert_eq!(
+            read(json!({"status": "pending", "seqs": [7]})),
+            Status::Accepted
+        );
     }
 
     #[test]

@@ -71,8 +71,14 @@ impl Config {
         let figment = Figment::new()
             .merge(Toml::string(DEFAULTS))
             .merge(Toml::file(FILE))
-            .merge(Env::prefixed("MESHLOG_").filter(|key| key.as_str().contains("__")).split("__"));
-        let config: Self = figment.extract().context("the configuration cannot be read")?;
+            .merge(
+                Env::prefixed("MESHLOG_")
+                    .filter(|key| key.as_str().contains("__"))
+                    .split("__"),
+            );
+        let config: Self = figment
+            .extract()
+            .context("the configuration cannot be read")?;
         if let Err(invalid) = check_name("mesh.id", &config.mesh.id) {
             bail!(invalid);
         }
@@ -87,7 +93,9 @@ impl Config {
         let under = |variable: &str| Env::var(variable).filter(|value| !value.is_empty());
         let base = under("XDG_CACHE_HOME").map(PathBuf::from);
         let home = || under("HOME").map(|home| PathBuf::from(home).join(".cache"));
-        base.or_else(home).unwrap_or_else(|| PathBuf::from(".cache")).join("meshlog")
+        base.or_else(home)
+            .unwrap_or_else(|| PathBuf::from(".cache"))
+            .join("meshlog")
     }
 }
 

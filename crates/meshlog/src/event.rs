@@ -44,22 +44,34 @@ impl Decoder {
     /// # Errors
     /// A schema that this build cannot compile.
     pub(crate) fn new(port: &Port) -> anyhow::Result<Self> {
-        let encoding = port.versions.last().map_or(Encoding::Json, |version| version.encoding);
+        let encoding = port
+            .versions
+            .last()
+            .map_or(Encoding::Json, |version| version.encoding);
         let mut decoder = Self {
             encoding,
             validators: Vec::new(),
             by_id: BTreeMap::new(),
             by_guid: BTreeMap::new(),
         };
-        for version in port.versions.iter().filter(|version| version.encoding == Encoding::Avro) {
+        for version in port
+            .versions
+            .iter()
+            .filter(|version| version.encoding == Encoding::Avro)
+        {
             let compiled = AvroValidator::compile(&version.schema).map_err(|error| {
-                anyhow::anyhow!("the schema of version {} does not compile: {error}", version.version)
+                anyhow::anyhow!(
+                    "the schema of version {} does not compile: {error}",
+                    version.version
+                )
             })?;
             let index = decoder.validators.len();
             decoder.validators.push(compiled);
             for binding in &version.bindings {
                 decoder.by_id.insert(binding.schema_id, index);
-                decoder.by_guid.extend(binding.guid_bytes().map(|guid| (guid, index)));
+                decoder
+                    .by_guid
+                    .extend(binding.guid_bytes().map(|guid| (guid, index)));
             }
         }
         Ok(decoder)
@@ -84,10 +96,12 @@ impl Decoder {
             }
         };
         let index = *index.ok_or_else(|| Undecoded::UnknownSchema(name(&framing)))?;
-        let decoded = self.validators[index].decode_json(body).map_err(|reasons| {
-            let texts: Vec<String> = reasons.iter().map(ToString::to_string).collect();
-            Undecoded::Broken(texts.join("; "))
-        })?;
+        let decoded = self.validators[index]
+            .decode_json(body)
+            .map_err(|reasons| {
+                let texts: Vec<String> = reasons.iter().map(ToString::to_string).collect();
+                Undecoded::Broken(texts.join("; "))
+            })?;
         serde_json::to_writer(out, &decoded).map_err(|error| Undecoded::Broken(error.to_string()))
     }
 
@@ -137,7 +151,10 @@ pub(crate) fn envelope(record: &Record) -> Map<String, Value> {
     let mut members = Map::new();
     members.insert("partition".to_owned(), record.partition.into());
     members.insert("offset".to_owned(), record.offset.into());
-    members.insert("timestamp".to_owned(), record.timestamp_ms.and_then(rfc3339).into());
+    members.insert(
+        "timestamp".to_owned(),
+        record.timestamp_ms.and_then(rfc3339).into(),
+    );
     members.insert("key".to_owned(), bytes_json(record.key.as_deref()));
     members.insert("headers".to_owned(), Value::Object(headers));
     members
@@ -145,15 +162,19 @@ pub(crate) fn envelope(record: &Record) -> Map<String, Value> {
 
 /// Milliseconds since 1970 as RFC 3339.
 pub(crate) fn rfc3339(ms: i64) -> Option<String> {
-    jiff::Timestamp::from_millisecond(ms).ok().map(|time| format!("{time:.3}"))
+    jiff::Timestamp::from_millisecond(ms)
+        .ok()
+        .map(|time| format!("{time:.3}"))
 }
 
 /// Lower-case hex.
 pub(crate) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        write!(text, "{byte:02x}").expect("writing to a String cannot fail");
-        text
-    })
+    bytes
+        .iter()
+        .fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+            write!(text, "{byte:02x}").expect("writing to a String cannot fail");
+            text
+        })
 }
 
 #[cfg(test)]
@@ -162,7 +183,14 @@ mod tests {
     use contract::spec::Key;
 
     fn port(encoding: Encoding, schema: &str) -> Port {
-        Port::for_test(encoding, schema, Key { properties: vec![], text: false })
+        Port::for_test(
+            encoding,
+            schema,
+            Key {
+                properties: vec![],
+                text: false,
+            },
+        )
     }
 
     fn record(value: &[u8]) -> Record {
@@ -186,22 +214,39 @@ mod tests {
     #[test]
     fn json_stands_as_it_came_in_one_line() {
         let decoder = Decoder::new(&port(Encoding::Json, "{}")).expect("compiles");
-        assert_eq!(shown(&decoder, br#"{"a": 1}"#), Ok(r#"{"a": 1}"#.to_owned()));
-        assert_eq!(shown(&decoder, b"{\n\"a\": 1}"), Ok(r#"{"a":1}"#.to_owned()));
+        assert_eq!(
+            shown(&decoder, br#"{"a": 1}"#),
+            Ok(r#"{"a": 1}"#.to_owned())
+        );
+        assert_eq!(
+            shown(&decoder, b"{\n\"a\": 1}"),
+            Ok(r#"{"a":1}"#.to_owned())
+        );
         assert_eq!(shown(&decoder, b"\0\0\0\0\x07{}"), Ok("{}".to_owned()));
-        assert!(matches!(shown(&decoder, b"nonsense"), Err(Undecoded::Broken(_))));
+        assert!(matches!(
+            shown(&decoder, b"nonsense"),
+            Err(Undecoded::Broken(_))
+        ));
     }
 
     #[test]
     fn avro_is_decoded_by_the_schema_it_names() {
         let decoder = Decoder::new(&port(Encoding::Avro, "\"string\"")).expect("compiles");
-        assert_eq!(shown(&decoder, b"\0\0\0\0\x07\x04hi"), Ok("\"hi\"".to_owned()));
+        assert_eq!(
+            shown(&decoder, b"\0\0\0\0\x07\x04hi"),
+            Ok("\"hi\"".to_owned())
+        );
         let unknown = Err(Undecoded::UnknownSchema("id 8".to_owned()));
         assert_eq!(shown(&decoder, b"\0\0\0\0\x08\x04hi"), unknown);
-        assert!(matches!(shown(&decoder, b"\x04hi"), Err(Undecoded::Broken(_))));
+        assert!(matches!(
+            shown(&decoder, b"\x04hi"),
+            Err(Undecoded::Broken(_))
+        ));
         let mut by_guid = record(b"\x04hi");
         let guid = [&[1][..], &decoder.by_guid.keys().next().expect("bound")[..]].concat();
-        by_guid.headers.push(kafka::Header::new(VALUE_SCHEMA_ID_HEADER, guid));
+        by_guid
+            .headers
+            .push(kafka::Header::new(VALUE_SCHEMA_ID_HEADER, guid));
         assert_eq!(decoder.value(&by_guid), Ok(json!("hi")));
     }
 

@@ -89,12 +89,16 @@ pub(crate) fn said(exit: Exit) -> anyhow::Error {
 
 /// The way a finished command ends the process; prints the error, its chain in one line, to stderr.
 pub(crate) fn conclude(result: anyhow::Result<()>) -> Exit {
-    let Err(error) = result else { return Exit::Done };
+    let Err(error) = result else {
+        return Exit::Done;
+    };
     if is_broken_pipe(&error) {
         // The reader has seen enough (`meshlog consume … | head`): that is an end, not an error.
         return Exit::Done;
     }
-    let failure = error.chain().find_map(|cause| cause.downcast_ref::<Failure>());
+    let failure = error
+        .chain()
+        .find_map(|cause| cause.downcast_ref::<Failure>());
     if !matches!(failure, Some(Failure::Said(_))) {
         eprintln!("error: {}", chain(&error));
     }
@@ -119,7 +123,10 @@ fn chain(error: &anyhow::Error) -> String {
 }
 
 fn exit_of_kafka(error: &anyhow::Error) -> Exit {
-    match error.chain().find_map(|cause| cause.downcast_ref::<kafka::ReadError>()) {
+    match error
+        .chain()
+        .find_map(|cause| cause.downcast_ref::<kafka::ReadError>())
+    {
         Some(kafka::ReadError::NoTopic { .. }) => Exit::NotFound,
         Some(kafka::ReadError::Read { .. }) => Exit::NotReachable,
         Some(kafka::ReadError::Cluster(_)) | None => Exit::Else,
@@ -127,7 +134,9 @@ fn exit_of_kafka(error: &anyhow::Error) -> Exit {
 }
 
 fn is_broken_pipe(error: &anyhow::Error) -> bool {
-    let io = error.chain().find_map(|cause| cause.downcast_ref::<std::io::Error>());
+    let io = error
+        .chain()
+        .find_map(|cause| cause.downcast_ref::<std::io::Error>());
     io.is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
 }
 
@@ -146,7 +155,9 @@ mod tests {
             (Failure::Said(Exit::Refused), Exit::Refused),
         ];
         for (failure, exit) in cases {
-            let error = Err::<(), _>(failure).context("around it").expect_err("failed");
+            let error = Err::<(), _>(failure)
+                .context("around it")
+                .expect_err("failed");
             assert_eq!(conclude(Err(error)), exit);
         }
         assert_eq!(conclude(Ok(())), Exit::Done);
@@ -161,7 +172,9 @@ mod tests {
 
     #[test]
     fn causes_stand_in_one_line_once() {
-        let error = anyhow::anyhow!("inner").context("outer: inner").context("top");
+        let error = anyhow::anyhow!("inner")
+            .context("outer: inner")
+            .context("top");
         assert_eq!(chain(&error), "top: outer: inner");
     }
 }

@@ -37,7 +37,9 @@ pub(crate) fn line(text: impl AsRef<str>) -> io::Result<()> {
 pub(crate) fn list(format: Format, columns: &[Column], items: &[Value]) -> io::Result<()> {
     match format {
         Format::Json => items.iter().try_for_each(json_line),
-        Format::Table => io::stdout().lock().write_all(table(columns, items).as_bytes()),
+        Format::Table => io::stdout()
+            .lock()
+            .write_all(table(columns, items).as_bytes()),
     }
 }
 
@@ -51,11 +53,18 @@ pub(crate) fn object(format: Format, value: &Value) -> io::Result<()> {
 
 /// Aligned columns; the last one is not padded.
 pub(crate) fn table(columns: &[Column], items: &[Value]) -> String {
-    let head: Vec<String> = columns.iter().map(|(name, _)| name.to_uppercase()).collect();
-    let rows = items.iter().map(|item| columns.iter().map(|(_, at)| cell(item, at)).collect());
+    let head: Vec<String> = columns
+        .iter()
+        .map(|(name, _)| name.to_uppercase())
+        .collect();
+    let rows = items
+        .iter()
+        .map(|item| columns.iter().map(|(_, at)| cell(item, at)).collect());
     let rows: Vec<Vec<String>> = std::iter::once(head).chain(rows).collect();
     let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max();
-    let widths: Vec<usize> = (0..columns.len()).map(|column| width(column).unwrap_or(0)).collect();
+    let widths: Vec<usize> = (0..columns.len())
+        .map(|column| width(column).unwrap_or(0))
+        .collect();
     let mut text = String::new();
     for row in &rows {
         let cells: Vec<String> = row
@@ -70,7 +79,11 @@ pub(crate) fn table(columns: &[Column], items: &[Value]) -> String {
 }
 
 fn cell(item: &Value, at: &str) -> String {
-    let found = if at.starts_with('/') { item.pointer(at) } else { item.get(at) };
+    let found = if at.starts_with('/') {
+        item.pointer(at)
+    } else {
+        item.get(at)
+    };
     let text = found.map(plain).unwrap_or_default();
     let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
     match text.char_indices().nth(MAX_CELL) {
@@ -91,7 +104,9 @@ pub(crate) fn plain(value: &Value) -> String {
 
 /// Members under each other, names aligned, inner objects indented.
 fn members(value: &Value, indent: usize) -> String {
-    let Value::Object(map) = value else { return format!("{}\n", plain(value)) };
+    let Value::Object(map) = value else {
+        return format!("{}\n", plain(value));
+    };
     let width = map.keys().map(|key| key.chars().count()).max().unwrap_or(0);
     let margin = " ".repeat(indent);
     let mut text = String::new();
@@ -153,7 +168,10 @@ mod tests {
 
     #[test]
     fn tables_are_aligned_and_end_where_the_text_ends() {
-        let items = [json!({"a": "x", "b": {"c": 12}}), json!({"a": "longer", "b": {"c": null}})];
+        let items = [
+            json!({"a": "x", "b": {"c": 12}}),
+            json!({"a": "longer", "b": {"c": null}}),
+        ];
         let text = table(&[("a", "a"), ("c", "/b/c")], &items);
         assert_eq!(text, "A       C\nx       12\nlonger\n");
     }
@@ -168,7 +186,11 @@ mod tests {
 
     #[test]
     fn objects_show_their_members_without_the_empty_ones() {
-        let value = json!({"port": "p", "why": null, "n": 3, "in": {"a": 1}, "l": [{"x": 1, "y": 2}]});
-        assert_eq!(members(&value, 0), "port  p\nn     3\nin\n  a  1\nl\n  - x  1\n    y  2\n");
+        let value =
+            json!({"port": "p", "why": null, "n": 3, "in": {"a": 1}, "l": [{"x": 1, "y": 2}]});
+        assert_eq!(
+            members(&value, 0),
+            "port  p\nn     3\nin\n  a  1\nl\n  - x  1\n    y  2\n"
+        );
     }
 }

@@ -121,9 +121,14 @@ impl Port {
 impl BoundVersion {
     /// The id under which values written to `inbox` name this schema.
     pub(crate) fn schema_id(&self, inbox: &str) -> Option<u32> {
-        let values = || self.bindings.iter().filter(|binding| binding.subject.ends_with("-value"));
+        let values = || {
+            self.bindings
+                .iter()
+                .filter(|binding| binding.subject.ends_with("-value"))
+        };
         let own = values().find(|binding| binding.subject == format!("{inbox}-value"));
-        own.or_else(|| values().next()).map(|binding| binding.schema_id)
+        own.or_else(|| values().next())
+            .map(|binding| binding.schema_id)
     }
 }
 

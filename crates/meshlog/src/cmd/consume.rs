@@ -67,7 +67,10 @@ fn parse_start(text: &str) -> Result<Start, String> {
 
 fn parse_mark(text: &str) -> Result<Mark, String> {
     if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
-        return text.parse().map(Mark::Offset).map_err(|_| "the offset is too large".to_owned());
+        return text
+            .parse()
+            .map(Mark::Offset)
+            .map_err(|_| "the offset is too large".to_owned());
     }
     parse_time(text).map(Mark::Time)
 }
@@ -85,7 +88,8 @@ pub(super) fn parse_time(text: &str) -> Result<i64, String> {
 impl Args {
     fn spec(&self) -> Result<ScanSpec, Failure> {
         let needs_partition = |option: &str| {
-            let text = format!("{option} with an offset needs --partition: offsets count per partition");
+            let text =
+                format!("{option} with an offset needs --partition: offsets count per partition");
             Failure::Usage(text)
         };
         let from = match self.from {
@@ -112,7 +116,12 @@ impl Args {
             Some(Mark::Offset(offset)) => ScanEnd::Offset(offset),
         };
         let partitions = self.partition.map(|partition| vec![partition]);
-        Ok(ScanSpec { topic: self.port.topic(), partitions, from, until })
+        Ok(ScanSpec {
+            topic: self.port.topic(),
+            partitions,
+            from,
+            until,
+        })
     }
 }
 
@@ -223,7 +232,10 @@ impl<R: FnMut() -> anyhow::Result<Decoder>> Printer<R> {
     fn report(&mut self, record: &Record, why: &Undecoded) {
         self.undecoded += 1;
         if self.undecoded <= SHOWN {
-            eprintln!("partition {} offset {}: {why}", record.partition, record.offset);
+            eprintln!(
+                "partition {} offset {}: {why}",
+                record.partition, record.offset
+            );
         }
     }
 
@@ -263,11 +275,27 @@ mod tests {
         let cases = [
             ("", ScanStart::Beginning, ScanEnd::CurrentEnd),
             ("--follow", ScanStart::End, ScanEnd::Never),
-            ("--follow --from beginning", ScanStart::Beginning, ScanEnd::Never),
+            (
+                "--follow --from beginning",
+                ScanStart::Beginning,
+                ScanEnd::Never,
+            ),
             ("--from end", ScanStart::End, ScanEnd::CurrentEnd),
-            ("--from 2026-11-22T10:00:00Z", ScanStart::Time(time), ScanEnd::CurrentEnd),
-            ("--until 2026-11-22", ScanStart::Beginning, ScanEnd::Time(time - 36_000_000)),
-            ("--partition 1 --from 5 --until 9", ScanStart::Offset(5), ScanEnd::Offset(9)),
+            (
+                "--from 2026-11-22T10:00:00Z",
+                ScanStart::Time(time),
+                ScanEnd::CurrentEnd,
+            ),
+            (
+                "--until 2026-11-22",
+                ScanStart::Beginning,
+                ScanEnd::Time(time - 36_000_000),
+            ),
+            (
+                "--partition 1 --from 5 --until 9",
+                ScanStart::Offset(5),
+                ScanEnd::Offset(9),
+            ),
         ];
         for (line, from, until) in cases {
             let spec = spec(line).expect(line);

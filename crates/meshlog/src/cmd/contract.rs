@@ -42,7 +42,10 @@ pub(crate) enum Verb {
 }
 
 const LIST: &[Column] = &[
-    ("contract", "id"), ("version", "version"), ("state", "state"), ("bump", "bump"),
+    ("contract", "id"),
+    ("version", "version"),
+    ("state", "state"),
+    ("bump", "bump"),
     ("title", "title"),
 ];
 
@@ -53,14 +56,17 @@ pub(super) async fn run(global: &Global, verb: Verb) -> anyhow::Result<()> {
         Verb::Diff { a, b } => {
             let old = load(global, &a).await?;
             let new = load(global, &b).await?;
-            let report = classify(&old, &new)
-                .map_err(|why| Failure::Refused(format!("{a} and {b} cannot be compared: {why}")))?;
+            let report = classify(&old, &new).map_err(|why| {
+                Failure::Refused(format!("{a} and {b} cannot be compared: {why}"))
+            })?;
             diff(&old, &new, &report, global.output)
         }
         Verb::Show { contract } => {
             let client = Client::new(&global.target)?;
             let (id, version) = split(&contract)?;
-            let shown = client.get(&["contracts", id, "versions", version], &[]).await?;
+            let shown = client
+                .get(&["contracts", id, "versions", version], &[])
+                .await?;
             match (global.output, shown.get("document").and_then(Value::as_str)) {
                 (Format::Table, Some(document)) => output::line(document.trim_end())?,
                 (Format::Table | Format::Json, _) => output::object(global.output, &shown)?,
@@ -96,7 +102,8 @@ fn rows(contract: &Value) -> Vec<Value> {
 fn split(text: &str) -> Result<(&str, &str), Failure> {
     let (id, version) = text.rsplit_once('@').unwrap_or((text, "latest"));
     if version != "latest" && version.parse::<Version>().is_err() {
-        let wrong = format!("`{version}` is no version: expected ID@VERSION, as flights-departures@1.0.0");
+        let wrong =
+            format!("`{version}` is no version: expected ID@VERSION, as flights-departures@1.0.0");
         return Err(Failure::Usage(wrong));
     }
     Ok((id, version))
@@ -111,7 +118,14 @@ fn read(path: &Path) -> Result<String, Failure> {
 fn schema_files(odcs: &Odcs, path: &Path) -> BTreeMap<String, String> {
     let base = path.parent().unwrap_or(Path::new("."));
     let named = odcs.implementation().map(str::to_owned);
-    named.and_then(|name| std::fs::read_to_string(base.join(&name)).ok().map(|text| (name, text))).into_iter().collect()
+    named
+        .and_then(|name| {
+            std::fs::read_to_string(base.join(&name))
+                .ok()
+                .map(|text| (name, text))
+        })
+        .into_iter()
+        .collect()
 }
 
 fn lint(files: &[std::path::PathBuf], format: Format) -> anyhow::Result<()> {
@@ -125,19 +139,31 @@ fn lint(files: &[std::path::PathBuf], format: Format) -> anyhow::Result<()> {
             Ok(documents) => {
                 for sourced in &documents {
                     let warnings = warnings(&sourced.document, path);
-                    report(&source, sourced.line, &sourced.document.label(), &warnings, format)?;
+                    report(
+                        &source,
+                        sourced.line,
+                        &sourced.document.label(),
+                        &warnings,
+                        format,
+                    )?;
                 }
             }
             Err(errors) => wrong.extend(errors.iter().map(ToString::to_string)),
         }
     }
-    if wrong.is_empty() { Ok(()) } else { Err(Failure::Refused(wrong.join("\n  ")).into()) }
+    if wrong.is_empty() {
+        Ok(())
+    } else {
+        Err(Failure::Refused(wrong.join("\n  ")).into())
+    }
 }
 
 /// What a port could not enforce: valid ODCS all the same.
 fn warnings(document: &Document, path: &Path) -> Vec<String> {
     match document {
-        Document::Contract(odcs) => derive(odcs, &schema_files(odcs, path)).err().unwrap_or_default(),
+        Document::Contract(odcs) => derive(odcs, &schema_files(odcs, path))
+            .err()
+            .unwrap_or_default(),
         Document::Domain(_) | Document::Team(_) | Document::Product(_) => Vec::new(),
     }
 }
@@ -171,7 +197,9 @@ async fn load(global: &Global, name: &str) -> anyhow::Result<Spec> {
     } else if name.contains('@') {
         let (id, version) = split(name)?;
         let client = Client::new(&global.target)?;
-        let answer = client.get(&["contracts", id, "versions", version], &[]).await?;
+        let answer = client
+            .get(&["contracts", id, "versions", version], &[])
+            .await?;
         let text = answer.get("document").and_then(Value::as_str);
         let text = text.with_context(|| format!("the mesh gave no document for {name}"))?;
         (text.to_owned(), answer.get("schema").map(Value::to_string))
@@ -186,7 +214,10 @@ async fn load(global: &Global, name: &str) -> anyhow::Result<Spec> {
     };
     derive(&odcs, &files).map_err(|errors| {
         let text = errors.join("\n  ");
-        Failure::Refused(format!("{name} is no contract that a port can enforce:\n  {text}")).into()
+        Failure::Refused(format!(
+            "{name} is no contract that a port can enforce:\n  {text}"
+        ))
+        .into()
     })
 }
 
@@ -195,10 +226,12 @@ fn first_contract(source: &str, text: &str) -> Result<Odcs, Failure> {
         let texts: Vec<String> = errors.iter().map(ToString::to_string).collect();
         Failure::Refused(texts.join("\n  "))
     })?;
-    let contract = documents.into_iter().find_map(|sourced| match sourced.document {
-        Document::Contract(odcs) => Some(*odcs),
-        Document::Domain(_) | Document::Team(_) | Document::Product(_) => None,
-    });
+    let contract = documents
+        .into_iter()
+        .find_map(|sourced| match sourced.document {
+            Document::Contract(odcs) => Some(*odcs),
+            Document::Domain(_) | Document::Team(_) | Document::Product(_) => None,
+        });
     contract.ok_or_else(|| Failure::Usage(format!("{source} holds no DataContract")))
 }
 
@@ -226,7 +259,10 @@ fn diff(old: &Spec, new: &Spec, report: &ChangeReport, format: Format) -> anyhow
     } else {
         format!("{} is too low: it must be at least {least}", new.version)
     };
-    output::line(format!("{bump} change from {}@{}: {verdict}", old.id, old.version))?;
+    output::line(format!(
+        "{bump} change from {}@{}: {verdict}",
+        old.id, old.version
+    ))?;
     Ok(())
 }
 
@@ -235,7 +271,9 @@ mod tests {
     use super::*;
 
     fn example(name: &str) -> std::path::PathBuf {
-        Path::new(env!("CARGO_MANIFEST_DIR")).join("../../schemas/examples").join(name)
+        Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("../../schemas/examples")
+            .join(name)
     }
 
     #[test]
@@ -243,7 +281,10 @@ mod tests {
         let text = "apiVersion: v3.1.0\nkind: DataContract\nid: c\nversion: 1.0.0\nstatus: draft\nschema: []\n";
         let documents = parse("c.yaml", text).expect("valid ODCS");
         let warnings = warnings(&documents[0].document, Path::new("c.yaml"));
-        assert!(warnings.iter().any(|warning| warning.contains("objects")), "{warnings:?}");
+        assert!(
+            warnings.iter().any(|warning| warning.contains("objects")),
+            "{warnings:?}"
+        );
         let path = example("billing/usage.odcs.yaml");
         let text = std::fs::read_to_string(&path).expect("the example");
         let documents = parse("usage", &text).expect("parses");
@@ -260,7 +301,13 @@ mod tests {
     #[test]
     fn files_without_a_contract_are_wrong_use() {
         let text = "apiVersion: meshlog/v1\nkind: Team\nname: crew\n";
-        assert!(matches!(first_contract("t.yaml", text), Err(Failure::Usage(_))));
-        assert!(matches!(first_contract("t.yaml", "kind: X\n"), Err(Failure::Refused(_))));
+        assert!(matches!(
+            first_contract("t.yaml", text),
+            Err(Failure::Usage(_))
+        ));
+        assert!(matches!(
+            first_contract("t.yaml", "kind: X\n"),
+            Err(Failure::Refused(_))
+        ));
     }
 }

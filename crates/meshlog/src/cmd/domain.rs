@@ -19,7 +19,11 @@ pub(crate) enum Verb {
     },
 }
 
-const LIST: &[Column] = &[("domain", "domain"), ("owner", "owner"), ("description", "description")];
+const LIST: &[Column] = &[
+    ("domain", "domain"),
+    ("owner", "owner"),
+    ("description", "description"),
+];
 
 /// Runs a verb.
 pub(super) async fn run(global: &Global, verb: Verb) -> anyhow::Result<()> {
@@ -31,9 +35,13 @@ pub(super) async fn run(global: &Global, verb: Verb) -> anyhow::Result<()> {
         }
         Verb::Show { domain } => {
             let domains = client.items(&["domains"], &[]).await?;
-            let found = domains.iter().find(|known| known["domain"] == domain.as_str());
-            let names: Vec<String> =
-                domains.iter().map(|known| output::plain(&known["domain"])).collect();
+            let found = domains
+                .iter()
+                .find(|known| known["domain"] == domain.as_str());
+            let names: Vec<String> = domains
+                .iter()
+                .map(|known| output::plain(&known["domain"]))
+                .collect();
             let text = format!("no domain `{domain}`; there are: {}", names.join(", "));
             output::object(global.output, found.ok_or(Failure::NotFound(text))?)?;
         }

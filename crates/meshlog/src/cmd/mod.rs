@@ -2,6 +2,7 @@
 
 mod apply;
 mod audit;
+mod bench;
 mod consume;
 mod contract;
 mod domain;
@@ -12,7 +13,7 @@ mod quarantine;
 mod search;
 mod whoami;
 
-pub(crate) use apply::{Documents, submit};
+pub(crate) use apply::{Documents, ports_open, propose};
 
 use clap::{Parser, Subcommand};
 
@@ -23,8 +24,15 @@ use crate::up::UpArgs;
 
 /// Backbone of a data mesh on Apache Kafka: data products as event streams, each under a contract.
 #[derive(Debug, Parser)]
-#[command(name = "meshlog", version, max_term_width = 100, subcommand_required = true)]
-#[command(after_help = "Exit codes: 0 done, 1 else, 2 usage, 3 refused, 4 not found, 5 not reachable.")]
+#[command(
+    name = "meshlog",
+    version,
+    max_term_width = 100,
+    subcommand_required = true
+)]
+#[command(
+    after_help = "Exit codes: 0 done, 1 else, 2 usage, 3 refused, 4 not found, 5 not reachable."
+)]
 pub(crate) struct Cli {
     #[command(flatten)]
     global: Global,
@@ -78,6 +86,9 @@ enum Command {
     /// The governance log: read it, verify it, replay it
     #[command(subcommand)]
     Audit(audit::Verb),
+    /// Measure
+    #[command(subcommand, hide = true)]
+    Bench(bench::Verb),
 }
 
 impl Cli {
@@ -104,6 +115,7 @@ pub(crate) async fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Search(args) => search::run(global, args).await,
         Command::Whoami => whoami::run(global).await,
         Command::Audit(verb) => audit::run(global, verb).await,
+        Command::Bench(verb) => bench::run(global, verb).await,
     }
 }
 
@@ -126,28 +138,55 @@ mod tests {
             "publish a.b.c.v1 --jsonl -",
             "consume a.b.c.v1 --partition 0 --from 12 --until 20 --max 3 --envelope",
             "consume a.b.c.v1 --follow --from 2026-11-22T10:00:00Z -o json",
-            "port list", "port show a.b.c.v1", "port stats a.b.c.v1 --http http://x",
-            "quarantine stats a.b.c.v1", "quarantine show a.b.c.v1 0 12",
+            "port list",
+            "port show a.b.c.v1",
+            "port stats a.b.c.v1 --http http://x",
+            "quarantine stats a.b.c.v1",
+            "quarantine show a.b.c.v1 0 12",
             "quarantine list a.b.c.v1 --reason MESH-1006 --since 2026-11-22",
-            "contract lint f.yaml", "contract diff a b", "contract show x@1.0.0",
-            "contract list", "product show d/p", "domain list", "search delay", "whoami",
-            "audit log --from 3 --type mesh.founded.v1", "audit show 3", "audit verify -o json",
+            "contract lint f.yaml",
+            "contract diff a b",
+            "contract show x@1.0.0",
+            "contract list",
+            "product show d/p",
+            "domain list",
+            "search delay",
+            "whoami",
+            "audit log --from 3 --type mesh.founded.v1",
+            "audit show 3",
+            "audit verify -o json",
             "audit replay --as-of 12",
         ];
         for line in good {
             let parsed = Cli::try_parse_from(std::iter::once("meshlog").chain(line.split(' ')));
-            assert!(parsed.is_ok(), "{line}: {}", parsed.err().map(|e| e.to_string()).unwrap_or_default());
+            assert!(
+                parsed.is_ok(),
+                "{line}: {}",
+                parsed.err().map(|e| e.to_string()).unwrap_or_default()
+            );
         }
         let bad = [
-            "", "apply", "publish a.b.c.v1", "publish a.b.c.v1 --csv f --jsonl g",
-            "publish not-a-port --csv f", "publish a.b.c.v1 --csv f --rate fast",
-            "consume A.b.c.v1", "consume a.b.c.v1 --from yesterday", "quarantine show a.b.c.v1 0",
-            "product show x", "port list -o yaml", "up --dir",
+            "",
+            "apply",
+            "publish a.b.c.v1",
+            "publish a.b.c.v1 --csv f --jsonl g",
+            "publish not-a-port --csv f",
+            "publish a.b.c.v1 --csv f --rate fast",
+            "consume A.b.c.v1",
+            "consume a.b.c.v1 --from yesterday",
+            "quarantine show a.b.c.v1 0",
+            "product show x",
+            "port list -o yaml",
+            "up --dir",
         ];
         for line in bad {
             let arguments = line.split(' ').filter(|word| !word.is_empty());
             let error = Cli::try_parse_from(std::iter::once("meshlog").chain(arguments));
-            assert_eq!(error.err().map(|error| error.exit_code()), Some(2), "{line}");
+            assert_eq!(
+                error.err().map(|error| error.exit_code()),
+                Some(2),
+                "{line}"
+            );
         }
     }
 }

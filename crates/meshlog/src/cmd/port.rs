@@ -26,7 +26,10 @@ pub(crate) enum Verb {
 }
 
 const LIST: &[Column] = &[
-    ("port", "port"), ("contract", "contract"), ("encoding", "encoding"), ("state", "state"),
+    ("port", "port"),
+    ("contract", "contract"),
+    ("encoding", "encoding"),
+    ("state", "state"),
     ("owner", "owner"),
 ];
 

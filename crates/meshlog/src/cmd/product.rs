@@ -32,8 +32,12 @@ fn parse_key(text: &str) -> Result<Key, String> {
     }
 }
 
-const LIST: &[Column] =
-    &[("product", "product"), ("owner", "owner"), ("ports", "ports"), ("purpose", "purpose")];
+const LIST: &[Column] = &[
+    ("product", "product"),
+    ("owner", "owner"),
+    ("ports", "ports"),
+    ("purpose", "purpose"),
+];
 
 /// Runs a verb.
 pub(super) async fn run(global: &Global, verb: Verb) -> anyhow::Result<()> {
@@ -43,7 +47,9 @@ pub(super) async fn run(global: &Global, verb: Verb) -> anyhow::Result<()> {
             let products = client.items(&["products"], &[]).await?;
             output::list(global.output, LIST, &products)?;
         }
-        Verb::Show { product: Key(domain, product) } => {
+        Verb::Show {
+            product: Key(domain, product),
+        } => {
             let shown = client.get(&["products", &domain, &product], &[]).await?;
             output::object(global.output, &shown)?;
         }

@@ -63,7 +63,9 @@ pub(super) async fn run(global: &Global, verb: Verb) -> anyhow::Result<()> {
     let reading = tokio::task::spawn_blocking(move || match verb {
         Verb::Stats { .. } => stats(&cluster, topic, &address, format),
         Verb::List { reason, since, .. } => list(&cluster, topic, reason.as_deref(), since, format),
-        Verb::Show { partition, offset, .. } => {
+        Verb::Show {
+            partition, offset, ..
+        } => {
             let record = find(&cluster, topic, partition, offset)?;
             show(&record, &Decoder::new(&port)?, format)
         }
@@ -74,11 +76,18 @@ pub(super) async fn run(global: &Global, verb: Verb) -> anyhow::Result<()> {
 /// The reasons of a quarantined record.
 fn reasons(record: &Record) -> Vec<Reason> {
     let header = record.header(REASONS);
-    header.and_then(|json| serde_json::from_slice(json).ok()).unwrap_or_default()
+    header
+        .and_then(|json| serde_json::from_slice(json).ok())
+        .unwrap_or_default()
 }
 
 fn whole(topic: String, from: ScanStart) -> ScanSpec {
-    ScanSpec { topic, partitions: None, from, until: ScanEnd::CurrentEnd }
+    ScanSpec {
+        topic,
+        partitions: None,
+        from,
+        until: ScanEnd::CurrentEnd,
+    }
 }
 
 fn stats(
@@ -98,7 +107,11 @@ fn stats(
             output::line(format!("{address}: {} quarantined", tally.total))?;
             let rows = tally.rows();
             if !rows.is_empty() {
-                output::list(format, &[("code", "code"), ("path", "path"), ("count", "count")], &rows)?;
+                output::list(
+                    format,
+                    &[("code", "code"), ("path", "path"), ("count", "count")],
+                    &rows,
+                )?;
             }
         }
     }
@@ -115,8 +128,10 @@ struct Tally {
 impl Tally {
     fn add(&mut self, reasons: &[Reason]) {
         self.total += 1;
-        let different: BTreeSet<_> =
-            reasons.iter().map(|reason| (reason.code.to_string(), reason.path.clone())).collect();
+        let different: BTreeSet<_> = reasons
+            .iter()
+            .map(|reason| (reason.code.to_string(), reason.path.clone()))
+            .collect();
         for reason in different {
             *self.by_reason.entry(reason).or_default() += 1;
         }
@@ -126,9 +141,7 @@ impl Tally {
     fn rows(&self) -> Vec<Value> {
         let mut sorted: Vec<_> = self.by_reason.iter().collect();
         sorted.sort_by_key(|(_, count)| std::cmp::Reverse(**count));
-        let row = |((code, path), count): (&(String, String), &u64)| {
-            json!({"code": code, "path": path, "count": count})
-        };
+        let row = |((code, path), count): (&(String, String), &u64)| json!({"code": code, "path": path, "count": count});
         sorted.into_iter().map(row).collect()
     }
 
@@ -138,9 +151,15 @@ impl Tally {
 }
 
 const LIST: &[Column] = &[
-    ("partition", "partition"), ("offset", "offset"), ("time", "timestamp"), ("source", "source"),
-    ("key", "key"), ("code", "/reasons/0/code"), ("path", "/reasons/0/path"),
-    ("expected", "/reasons/0/expected"), ("found", "/reasons/0/found"),
+    ("partition", "partition"),
+    ("offset", "offset"),
+    ("time", "timestamp"),
+    ("source", "source"),
+    ("key", "key"),
+    ("code", "/reasons/0/code"),
+    ("path", "/reasons/0/path"),
+    ("expected", "/reasons/0/expected"),
+    ("found", "/reasons/0/found"),
 ];
 
 fn list(
@@ -171,7 +190,11 @@ fn list(
             Format::Table => rows.push(row),
             Format::Json => written = writeln!(out, "{row}"),
         }
-        if written.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+        if written.is_ok() {
+            ControlFlow::Continue(())
+        } else {
+            ControlFlow::Break(())
+        }
     })?;
     written?;
     out.flush()?;
@@ -183,7 +206,12 @@ fn list(
 
 fn find(cluster: &Cluster, topic: String, partition: i32, offset: i64) -> anyhow::Result<Record> {
     let (from, until) = (ScanStart::Offset(offset), ScanEnd::Offset(offset + 1));
-    let spec = ScanSpec { topic: topic.clone(), partitions: Some(vec![partition]), from, until };
+    let spec = ScanSpec {
+        topic: topic.clone(),
+        partitions: Some(vec![partition]),
+        from,
+        until,
+    };
     let mut found = None;
     kafka::scan(cluster, &spec, |record| {
         found = Some(record).filter(|record| record.offset == offset);
@@ -220,26 +248,47 @@ fn show(record: &Record, decoder: &Decoder, format: Format) -> anyhow::Result<()
         output::json_line(&Value::Object(members))?;
         return Ok(());
     }
-    let source = record.header(SOURCE).map(String::from_utf8_lossy).unwrap_or_default();
+    let source = record
+        .header(SOURCE)
+        .map(String::from_utf8_lossy)
+        .unwrap_or_default();
     let time = record.timestamp_ms.and_then(rfc3339).unwrap_or_default();
-    output::line(format!("partition {} offset {}, {time}", record.partition, record.offset))?;
+    output::line(format!(
+        "partition {} offset {}, {time}",
+        record.partition, record.offset
+    ))?;
     output::line(format!("inbox position @ governance position: {source}"))?;
-    output::line(format!("key: {}", output::plain(&bytes_json(record.key.as_deref()))))?;
+    output::line(format!(
+        "key: {}",
+        output::plain(&bytes_json(record.key.as_deref()))
+    ))?;
     if let Some(cut) = record.header(TRUNCATED) {
         output::line(format!("cut; the whole: {}", String::from_utf8_lossy(cut)))?;
     }
-    let best = ["decoded", "text", "hex"].iter().map(|form| &value[*form]).find(|v| !v.is_null());
-    output::line(format!("value: {}\n", best.map(shown).unwrap_or_else(|| "null".to_owned())))?;
+    let best = ["decoded", "text", "hex"]
+        .iter()
+        .map(|form| &value[*form])
+        .find(|v| !v.is_null());
+    output::line(format!(
+        "value: {}\n",
+        best.map(shown).unwrap_or_else(|| "null".to_owned())
+    ))?;
     let rows: Vec<Value> = reasons.iter().map(|reason| json!(reason)).collect();
-    let columns: &[Column] =
-        &[("code", "code"), ("path", "path"), ("expected", "expected"), ("found", "found")];
+    let columns: &[Column] = &[
+        ("code", "code"),
+        ("path", "path"),
+        ("expected", "expected"),
+        ("found", "found"),
+    ];
     output::list(format, columns, &rows)?;
     Ok(())
 }
 
 fn shown(value: &Value) -> String {
     match value {
-        Value::Object(_) | Value::Array(_) => serde_json::to_string_pretty(value).unwrap_or_default(),
+        Value::Object(_) | Value::Array(_) => {
+            serde_json::to_string_pretty(value).unwrap_or_default()
+        }
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => output::plain(value),
     }
 }

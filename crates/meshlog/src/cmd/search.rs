@@ -12,12 +12,19 @@ pub(crate) struct Args {
     query: Vec<String>,
 }
 
-const LIST: &[Column] = &[("kind", "kind"), ("id", "id"), ("title", "title"), ("about", "summary")];
+const LIST: &[Column] = &[
+    ("kind", "kind"),
+    ("id", "id"),
+    ("title", "title"),
+    ("about", "summary"),
+];
 
 /// Prints what was found, best first.
 pub(super) async fn run(global: &Global, args: Args) -> anyhow::Result<()> {
     let client = Client::new(&global.target)?;
-    let found = client.items(&["search"], &[("q", &args.query.join(" "))]).await?;
+    let found = client
+        .items(&["search"], &[("q", &args.query.join(" "))])
+        .await?;
     if found.is_empty() {
         eprintln!("nothing found");
     }

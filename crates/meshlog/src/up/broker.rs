@@ -30,10 +30,17 @@ pub(super) struct Own {
 impl Broker {
     /// Start a broker in `dir`, or adopt the one that runs there. Blocks.
     pub(super) fn start(dir: PathBuf, kafka_port: u16, cache: PathBuf) -> anyhow::Result<Self> {
-        let config = DevBrokerConfig { dir, kafka_port, jars: JarSource::Cache(cache) };
+        let config = DevBrokerConfig {
+            dir,
+            kafka_port,
+            jars: JarSource::Cache(cache),
+        };
         let broker = DevBroker::start(&config).context("Kafka cannot start")?;
         if broker.adopted() {
-            eprintln!("meshlog: going on with the Kafka that runs already (pid {})", broker.pid());
+            eprintln!(
+                "meshlog: going on with the Kafka that runs already (pid {})",
+                broker.pid()
+            );
         }
         let cluster = broker.cluster();
         let stop = Arc::new(AtomicBool::new(false));
@@ -42,7 +49,11 @@ impl Broker {
             .name("keep kafka".to_owned())
             .spawn(move || keep(broker, &config, &flag))
             .context("no thread to look after Kafka")?;
-        Ok(Self::Own(Own { cluster, stop, keeper }))
+        Ok(Self::Own(Own {
+            cluster,
+            stop,
+            keeper,
+        }))
     }
 
     pub(super) fn cluster(&self) -> &Cluster {
@@ -62,7 +73,9 @@ impl Broker {
 
     /// Stop what is ours. Blocks.
     pub(super) fn stop(self) -> anyhow::Result<()> {
-        let Broker::Own(own) = self else { return Ok(()) };
+        let Broker::Own(own) = self else {
+            return Ok(());
+        };
         own.stop.store(true, Ordering::Relaxed);
         match own.keeper.join() {
             Ok(Some(broker)) => broker.stop().context("Kafka did not stop cleanly"),

@@ -41,17 +41,28 @@ impl Directory {
     pub(super) fn open(path: &Path, mesh_id: &str) -> anyhow::Result<Self> {
         let shown = path.display();
         fs::create_dir_all(path).with_context(|| format!("cannot make the directory {shown}"))?;
-        let path = path.canonicalize().with_context(|| format!("cannot open {shown}"))?;
+        let path = path
+            .canonicalize()
+            .with_context(|| format!("cannot open {shown}"))?;
         let lock = lock(&path)?;
         let record = match fs::read(path.join("meshlog.json")) {
             Ok(bytes) => read_record(&path, &bytes, mesh_id)?,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
                 let mesh_id = mesh_id.to_owned();
-                Record { format: FORMAT, mesh_id, registry_port: 0, http_port: 0 }
+                Record {
+                    format: FORMAT,
+                    mesh_id,
+                    registry_port: 0,
+                    http_port: 0,
+                }
             }
             Err(error) => return Err(error).with_context(|| format!("cannot read {shown}")),
         };
-        Ok(Self { path, record, _lock: lock })
+        Ok(Self {
+            path,
+            record,
+            _lock: lock,
+        })
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -60,12 +71,20 @@ impl Directory {
 
     /// The port to ask for: what was told, else what this directory had before, else 0.
     pub(super) fn registry_port(&self, told: u16) -> u16 {
-        if told == 0 { self.record.registry_port } else { told }
+        if told == 0 {
+            self.record.registry_port
+        } else {
+            told
+        }
     }
 
     /// As [`Self::registry_port`].
     pub(super) fn http_port(&self, told: u16) -> u16 {
-        if told == 0 { self.record.http_port } else { told }
+        if told == 0 {
+            self.record.http_port
+        } else {
+            told
+        }
     }
 
     /// Keep the ports for the next `up` here.
@@ -138,7 +157,9 @@ fn new_key(file: &Path) -> anyhow::Result<[u8; 32]> {
         .mode(0o600)
         .open(file)
         .context("cannot make the notary's key")?;
-    out.write_all(&secret).and_then(|()| out.sync_all()).context("cannot write the notary's key")?;
+    out.write_all(&secret)
+        .and_then(|()| out.sync_all())
+        .context("cannot write the notary's key")?;
     Ok(secret)
 }
 
@@ -160,7 +181,9 @@ mod tests {
         let mut first = Directory::open(temp.path(), "mesh").expect("opens");
         first.keep_ports(1, 2).expect("writes");
         let key = first.notary_key().expect("makes a key");
-        let error = Directory::open(temp.path(), "mesh").expect_err("held").to_string();
+        let error = Directory::open(temp.path(), "mesh")
+            .expect_err("held")
+            .to_string();
         assert!(error.contains("another `meshlog up` runs"), "{error}");
         drop(first);
         let again = Directory::open(temp.path(), "mesh").expect("opens again");
@@ -174,9 +197,14 @@ mod tests {
     #[test]
     fn a_directory_of_another_version_is_refused() {
         let temp = tempfile::tempdir().expect("temp dir");
-        fs::write(temp.path().join("meshlog.json"), r#"{"format":2,"mesh_id":"mesh"}"#)
-            .expect("writes");
-        let error = Directory::open(temp.path(), "mesh").expect_err("newer").to_string();
+        fs::write(
+            temp.path().join("meshlog.json"),
+            r#"{"format":2,"mesh_id":"mesh"}"#,
+        )
+        .expect("writes");
+        let error = Directory::open(temp.path(), "mesh")
+            .expect_err("newer")
+            .to_string();
         assert!(error.contains("layout 2"), "{error}");
     }
 }

@@ -31,7 +31,10 @@ pub(super) async fn publish(mut view: watch::Receiver<View>, sender: watch::Send
 }
 
 fn snapshot(mesh: &Mesh, compiled: &mut Compiled) -> Snapshot {
-    let entries = mesh.ports.values().filter_map(|port| entry(mesh, port, compiled));
+    let entries = mesh
+        .ports
+        .values()
+        .filter_map(|port| entry(mesh, port, compiled));
     let entries: Vec<PortEntry> = entries.collect();
     Snapshot::new(mesh.size.saturating_sub(1), entries)
 }
@@ -39,13 +42,17 @@ fn snapshot(mesh: &Mesh, compiled: &mut Compiled) -> Snapshot {
 fn entry(mesh: &Mesh, port: &Port, compiled: &mut Compiled) -> Option<PortEntry> {
     let body = &port.opened.state;
     let address: PortAddress = body.address.parse().ok()?;
-    let known = compiled.get(&body.address).filter(|(count, _)| *count == port.activations.len());
+    let known = compiled
+        .get(&body.address)
+        .filter(|(count, _)| *count == port.activations.len());
     let rules = match known {
         Some((_, rules)) => Arc::clone(rules),
         None => {
             let rules = Arc::new(compile(mesh, port)?);
-            compiled
-                .insert(body.address.clone(), (port.activations.len(), Arc::clone(&rules)));
+            compiled.insert(
+                body.address.clone(),
+                (port.activations.len(), Arc::clone(&rules)),
+            );
             rules
         }
     };
@@ -70,7 +77,11 @@ fn compile(mesh: &Mesh, port: &Port) -> Option<PortRules> {
             let stored = &contract.versions.get(&activation.version)?.state;
             Some(Part {
                 version: activation.version,
-                encoding: if stored.encoding == "avro" { Encoding::Avro } else { Encoding::Json },
+                encoding: if stored.encoding == "avro" {
+                    Encoding::Avro
+                } else {
+                    Encoding::Json
+                },
                 schema: &stored.schema,
                 key: Key {
                     properties: stored.key.properties.clone(),
@@ -123,8 +134,11 @@ impl CatchUp for Catch {
     fn catch_up(&mut self, timeout: Duration) -> Result<(), CatchUpFailed> {
         self.runtime.block_on(async {
             let failed = |why: String| CatchUpFailed(why);
-            let view =
-                self.ends.reach(timeout).await.map_err(|error| failed(error.to_string()))?;
+            let view = self
+                .ends
+                .reach(timeout)
+                .await
+                .map_err(|error| failed(error.to_string()))?;
             let last = view.mesh.size.saturating_sub(1);
             let shown = self.snapshots.wait_for(|snapshot| snapshot.seq >= last);
             match tokio::time::timeout(timeout, shown).await {

@@ -93,8 +93,10 @@ impl Running {
         let registry_port = directory.registry_port(args.registry_port);
         let registry_listener = listen(registry_port, "--registry-port").await?;
         let http_listener = listen(directory.http_port(args.http_port), "--http-port").await?;
-        let (registry_port, http_port) =
-            (registry_listener.local_addr()?.port(), http_listener.local_addr()?.port());
+        let (registry_port, http_port) = (
+            registry_listener.local_addr()?.port(),
+            http_listener.local_addr()?.port(),
+        );
         directory.keep_ports(registry_port, http_port)?;
         let broker = start_broker(&args, &config, &directory).await?;
         let registry = format!("http://127.0.0.1:{registry_port}");
@@ -115,10 +117,19 @@ impl Running {
             serve(http_listener, roles.http_router(), stopping),
         ];
         let bootstrap_servers = broker.cluster().bootstrap().to_owned();
-        Ok(Self { http, registry, bootstrap_servers, directory, broker, roles, stop, servers })
+        Ok(Self {
+            http,
+            registry,
+            bootstrap_servers,
+            directory,
+            broker,
+            roles,
+            stop,
+            servers,
+        })
     }
 
-    fn announce(&self, output: Format) -> anyhow::Result<()> {
+    pub(crate) fn announce(&self, output: Format) -> anyhow::Result<()> {
         let dir = self.directory.path();
         match output {
             Format::Json => crate::output::json_line(&json!({
@@ -170,7 +181,11 @@ fn serve(
     let stopped = async move {
         drop(stopping.wait_for(|stopping| *stopping).await);
     };
-    tokio::spawn(axum::serve(listener, router).with_graceful_shutdown(stopped).into_future())
+    tokio::spawn(
+        axum::serve(listener, router)
+            .with_graceful_shutdown(stopped)
+            .into_future(),
+    )
 }
 
 async fn start_broker(
@@ -182,7 +197,11 @@ async fn start_broker(
         return Ok(Broker::Named(Cluster::new(bootstrap)));
     }
     eprintln!("meshlog: starting Kafka (the first time its jars are fetched, about 44 MB)");
-    let (dir, port, cache) = (directory.path().join("kafka"), args.kafka_port, config.jar_cache());
+    let (dir, port, cache) = (
+        directory.path().join("kafka"),
+        args.kafka_port,
+        config.jar_cache(),
+    );
     tokio::task::spawn_blocking(move || Broker::start(dir, port, cache)).await?
 }
 
@@ -213,13 +232,16 @@ fn random_bytes() -> anyhow::Result<[u8; 32]> {
     Ok(bytes)
 }
 
-#[expect(clippy::disallowed_methods, reason = "the founding's time is stamped here, at the edge")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the founding's time is stamped here, at the edge"
+)]
 fn now_ms() -> i64 {
     jiff::Timestamp::now().as_millisecond()
 }
 
 /// Turns true at the first SIGINT or SIGTERM; the second ends the process at once.
-fn stop_signal() -> anyhow::Result<watch::Receiver<bool>> {
+pub(crate) fn stop_signal() -> anyhow::Result<watch::Receiver<bool>> {
     use tokio::signal::unix::{SignalKind, signal};
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;

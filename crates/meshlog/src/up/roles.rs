@@ -49,7 +49,10 @@ impl Registrar for BuiltIn {
             .register_owned(subject, schema_type, schema, port)
             .await
             .map_err(|refusal| refusal.to_string())?;
-        Ok(RegisteredSchema { id: registered.id, guid: registered.guid })
+        Ok(RegisteredSchema {
+            id: registered.id,
+            guid: registered.guid,
+        })
     }
 }
 
@@ -101,8 +104,18 @@ impl Roles {
         });
         let catalog = catalog.await.context("the catalog cannot start")?;
         registry.ready().await;
-        catalog.views().ready().await.context("the catalog's view cannot be built")?;
-        Ok(Self { registry, governor, enforcer, catalog, publisher })
+        catalog
+            .views()
+            .ready()
+            .await
+            .context("the catalog's view cannot be built")?;
+        Ok(Self {
+            registry,
+            governor,
+            enforcer,
+            catalog,
+            publisher,
+        })
     }
 
     /// Confluent's API.
@@ -133,7 +146,10 @@ impl Roles {
 /// A log belongs to one cluster: a copy of it elsewhere would fork it.
 fn check_cluster(governor: &GovernorHandle, cluster_id: &str) -> anyhow::Result<()> {
     let mesh = Arc::clone(&governor.view().borrow().mesh);
-    let founded = mesh.founded.as_ref().map(|founded| founded.cluster_id.as_str());
+    let founded = mesh
+        .founded
+        .as_ref()
+        .map(|founded| founded.cluster_id.as_str());
     match founded {
         Some(founded) if founded != cluster_id => anyhow::bail!(
             "this mesh was founded on Kafka cluster {founded}, the one at hand is {cluster_id}: name the \
@@ -162,7 +178,11 @@ fn hooks(status: watch::Receiver<EnforcerStatus>) -> catalog::Hooks {
             }
             (PortState::Paused(why), _) => (RunState::Paused, Some(why.clone())),
         };
-        Some(LivePort { state, why, last_event_ms: port.last_event_ms })
+        Some(LivePort {
+            state,
+            why,
+            last_event_ms: port.last_event_ms,
+        })
     };
     catalog::Hooks {
         counters: Some(Arc::new(counters)),

@@ -37,7 +37,10 @@ impl Label {
             Document::Product(product) => ("product/", format!("/{}", product.name())),
             Document::Contract(odcs) => ("contract/", format!("/{}@{}", odcs.id, odcs.version)),
         };
-        Self { name: document.label(), subject }
+        Self {
+            name: document.label(),
+            subject,
+        }
     }
 
     /// Whether a fact is about this document.
@@ -66,19 +69,32 @@ impl Documents {
             let read_schema = |name: &str| {
                 let base = path.parent().unwrap_or(Path::new("."));
                 std::fs::read_to_string(base.join(name)).map_err(|error| {
-                    format!("the schema file {} cannot be read: {error}", base.join(name).display())
+                    format!(
+                        "the schema file {} cannot be read: {error}",
+                        base.join(name).display()
+                    )
                 })
             };
-            documents.add(&path.display().to_string(), text, read_schema, &mut mistakes);
+            documents.add(
+                &path.display().to_string(),
+                text,
+                read_schema,
+                &mut mistakes,
+            );
         }
         if !mistakes.is_empty() {
             let count = mistakes.len();
             let noun = if count == 1 { "mistake" } else { "mistakes" };
             let text = mistakes.join("\n  ");
-            return Err(Failure::Refused(format!("{count} {noun}; nothing was sent\n  {text}")));
+            return Err(Failure::Refused(format!(
+                "{count} {noun}; nothing was sent\n  {text}"
+            )));
         }
         if documents.labels.is_empty() {
-            let names: Vec<String> = paths.iter().map(|path| path.display().to_string()).collect();
+            let names: Vec<String> = paths
+                .iter()
+                .map(|path| path.display().to_string())
+                .collect();
             return Err(Failure::Usage(format!(
                 "no document in {}: expected YAML or JSON with a `kind` (DataContract, DataProduct, Domain, Team)",
                 names.join(", ")
@@ -105,8 +121,12 @@ impl Documents {
         let mut files = BTreeMap::new();
         for sourced in &parsed {
             self.labels.push(Label::of(&sourced.document));
-            let Document::Contract(odcs) = &sourced.document else { continue };
-            let Some(path) = odcs.implementation() else { continue };
+            let Document::Contract(odcs) = &sourced.document else {
+                continue;
+            };
+            let Some(path) = odcs.implementation() else {
+                continue;
+            };
             match read_schema(path) {
                 Ok(schema) => {
                     files.insert(path.to_owned(), schema);
@@ -114,7 +134,11 @@ impl Documents {
                 Err(why) => mistakes.push(format!("{name}:{}: {why}", sourced.line)),
             }
         }
-        self.bundle.documents.push(BundledFile { name: name.to_owned(), text, files });
+        self.bundle.documents.push(BundledFile {
+            name: name.to_owned(),
+            text,
+            files,
+        });
     }
 }
 
@@ -128,12 +152,19 @@ fn walk(dir: &Path, files: &mut Vec<(PathBuf, String)>) -> Result<(), Failure> {
     let unreadable =
         |error: std::io::Error| Failure::Usage(format!("cannot read {}: {error}", dir.display()));
     let entries = std::fs::read_dir(dir).map_err(unreadable)?;
-    let mut paths: Vec<PathBuf> =
-        entries.map(|entry| entry.map(|entry| entry.path())).collect::<Result<_, _>>().map_err(unreadable)?;
+    let mut paths: Vec<PathBuf> = entries
+        .map(|entry| entry.map(|entry| entry.path()))
+        .collect::<Result<_, _>>()
+        .map_err(unreadable)?;
     paths.sort();
     for path in paths {
-        let hidden = path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'));
-        let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or_default();
+        let hidden = path
+            .file_name()
+            .is_some_and(|name| name.to_string_lossy().starts_with('.'));
+        let ending = path
+            .extension()
+            .and_then(|ending| ending.to_str())
+            .unwrap_or_default();
         if path.is_dir() && !hidden {
             walk(&path, files)?;
         } else if path.is_file() && ENDINGS.contains(&ending) {
@@ -152,13 +183,19 @@ mod tests {
     use std::fs;
 
     fn example(domain: &str) -> PathBuf {
-        Path::new(env!("CARGO_MANIFEST_DIR")).join("../../schemas/examples").join(domain)
+        Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("../../schemas/examples")
+            .join(domain)
     }
 
     #[test]
     fn a_directory_gives_its_documents_in_order() {
         let documents = Documents::collect(&[example("conversations")]).expect("parses");
-        let names: Vec<_> = documents.labels.iter().map(|label| label.name.as_str()).collect();
+        let names: Vec<_> = documents
+            .labels
+            .iter()
+            .map(|label| label.name.as_str())
+            .collect();
         assert_eq!(
             names,
             [
@@ -181,23 +218,35 @@ mod tests {
         fs::write(dir.path().join("notes.txt"), "kind: Domain\n").expect("written");
         let documents = Documents::collect(&[dir.path().to_owned()]).expect("parses");
         assert_eq!(documents.bundle.documents.len(), 1);
-        assert_eq!(documents.bundle.documents[0].files["call.avsc"], "\"string\"");
+        assert_eq!(
+            documents.bundle.documents[0].files["call.avsc"],
+            "\"string\""
+        );
 
         fs::remove_file(dir.path().join("inner/call.avsc")).expect("removed");
         let error = Documents::collect(&[dir.path().to_owned()]).expect_err("missing");
-        assert!(error.to_string().contains("c.yml:1: the schema file"), "{error}");
+        assert!(
+            error.to_string().contains("c.yml:1: the schema file"),
+            "{error}"
+        );
     }
 
     #[test]
     fn every_mistake_is_named_before_anything_is_sent() {
         let dir = tempfile::tempdir().expect("a directory");
-        fs::write(dir.path().join("a.yaml"), "kind: Domain\napiVersion: meshlog/v1\nname: x\n")
-            .expect("written");
+        fs::write(
+            dir.path().join("a.yaml"),
+            "kind: Domain\napiVersion: meshlog/v1\nname: x\n",
+        )
+        .expect("written");
         fs::write(dir.path().join("b.yaml"), "kind: Policy\n").expect("written");
         let error = Documents::collect(&[dir.path().to_owned()]).expect_err("wrong");
         let text = error.to_string();
         assert!(matches!(error, Failure::Refused(_)));
-        assert!(text.starts_with("2 mistakes") && text.contains("a.yaml:") && text.contains("b.yaml:1"), "{text}");
+        assert!(
+            text.starts_with("2 mistakes") && text.contains("a.yaml:") && text.contains("b.yaml:1"),
+            "{text}"
+        );
     }
 
     #[test]

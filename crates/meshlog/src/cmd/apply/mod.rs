@@ -37,19 +37,36 @@ pub(crate) struct Args {
 pub(super) async fn run(global: &Global, args: Args) -> anyhow::Result<()> {
     let documents = Documents::collect(&args.files)?;
     let client = Client::new(&global.target)?;
-    let dry_run = if args.dry_run { DryRun::Yes } else { DryRun::No };
+    let dry_run = if args.dry_run {
+        DryRun::Yes
+    } else {
+        DryRun::No
+    };
     submit(&client, &documents, dry_run, global.output).await
 }
 
+/// Proposes documents and waits for the outcome.
+pub(crate) async fn propose(
+    client: &Client,
+    documents: &Documents,
+    dry_run: DryRun,
+) -> anyhow::Result<Answer> {
+    let answer = client.propose(&documents.bundle, dry_run).await?;
+    if answer.is_pending() {
+        decided(client, answer).await
+    } else {
+        Ok(answer)
+    }
+}
+
 /// Proposes documents, prints what came of each, and waits until their ports are open.
-pub(crate) async fn submit(
+async fn submit(
     client: &Client,
     documents: &Documents,
     dry_run: DryRun,
     format: Format,
 ) -> anyhow::Result<()> {
-    let answer = client.propose(&documents.bundle, dry_run).await?;
-    let answer = if answer.is_pending() { decided(client, answer).await? } else { answer };
+    let answer = propose(client, documents, dry_run).await?;
     match answer.status() {
         Status::Rejected => {
             refused(&answer, dry_run, format)?;
@@ -84,10 +101,21 @@ fn refused(answer: &Answer, dry_run: DryRun, format: Format) -> anyhow::Result<(
     if format == Format::Json {
         output::json_line(&answer.raw)?;
     }
-    let would = if dry_run == DryRun::Yes { "would be refused" } else { "refused" };
-    let fact = answer.seq.map(|seq| format!(", recorded as fact {seq}")).unwrap_or_default();
+    let would = if dry_run == DryRun::Yes {
+        "would be refused"
+    } else {
+        "refused"
+    };
+    let fact = answer
+        .seq
+        .map(|seq| format!(", recorded as fact {seq}"))
+        .unwrap_or_default();
     let count = answer.reasons.len();
-    let reasons = if count == 1 { "1 reason".to_owned() } else { format!("{count} reasons") };
+    let reasons = if count == 1 {
+        "1 reason".to_owned()
+    } else {
+        format!("{count} reasons")
+    };
     eprintln!("{would}: {reasons}{fact}; nothing was changed");
     for reason in &answer.reasons {
         eprint!("{}", reason_text(reason));
@@ -110,7 +138,10 @@ fn reason_text(reason: &Refusal) -> String {
 
 /// Waits for the outcome of a proposal that the governor had not decided in time.
 async fn decided(client: &Client, answer: Answer) -> anyhow::Result<Answer> {
-    eprintln!("proposal {} is taken; waiting for the governor", answer.proposal_id);
+    eprintln!(
+        "proposal {} is taken; waiting for the governor",
+        answer.proposal_id
+    );
     let start = Instant::now();
     while start.elapsed() < PORTS_LIMIT {
         if let Some(value) = client.find(&["proposals", &answer.proposal_id]).await? {
@@ -130,7 +161,7 @@ async fn decided(client: &Client, answer: Answer) -> anyhow::Result<Answer> {
 }
 
 /// Waits until the ports that the proposal concerns are in force as it asked.
-async fn ports_open(client: &Client, answer: &Answer) -> anyhow::Result<()> {
+pub(crate) async fn ports_open(client: &Client, answer: &Answer) -> anyhow::Result<()> {
     if answer.seqs.is_empty() {
         return Ok(());
     }
@@ -158,10 +189,19 @@ async fn ports_open(client: &Client, answer: &Answer) -> anyhow::Result<()> {
 }
 
 async fn pending_ports(client: &Client, id: &str) -> anyhow::Result<Vec<String>> {
-    let Some(proposal) = client.find(&["proposals", id]).await? else { return Ok(Vec::new()) };
-    let ports = proposal.get("pending_ports").cloned().unwrap_or_else(|| json!([]));
+    let Some(proposal) = client.find(&["proposals", id]).await? else {
+        return Ok(Vec::new());
+    };
+    let ports = proposal
+        .get("pending_ports")
+        .cloned()
+        .unwrap_or_else(|| json!([]));
     let ports = ports.as_array().cloned().unwrap_or_default();
-    Ok(ports.iter().filter_map(Value::as_str).map(str::to_owned).collect())
+    Ok(ports
+        .iter()
+        .filter_map(Value::as_str)
+        .map(str::to_owned)
+        .collect())
 }
 
 #[cfg(test)]
@@ -177,10 +217,14 @@ mod tests {
             message: "it breaks".into(),
             way_out: "publish as 2.0.0".into(),
         };
-        let text = "MESH-2010 DataContract c@1.1.0 /schema: it breaks\n  way out: publish as 2.0.0\n";
+        let text =
+            "MESH-2010 DataContract c@1.1.0 /schema: it breaks\n  way out: publish as 2.0.0\n";
         assert_eq!(reason_text(&reason), text);
         reason.way_out.clear();
         reason.path.clear();
-        assert_eq!(reason_text(&reason), "MESH-2010 DataContract c@1.1.0: it breaks\n");
+        assert_eq!(
+            reason_text(&reason),
+            "MESH-2010 DataContract c@1.1.0: it breaks\n"
+        );
     }
 }

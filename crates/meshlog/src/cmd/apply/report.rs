@@ -19,12 +19,19 @@ impl Change {
     fn read(value: &Value) -> Option<Self> {
         let text = |name: &str| value.get(name).and_then(Value::as_str).map(str::to_owned);
         let seq = value.get("seq").and_then(Value::as_u64);
-        Some(Self { kind: text("type")?, subject: text("subject")?, seq })
+        Some(Self {
+            kind: text("type")?,
+            subject: text("subject")?,
+            seq,
+        })
     }
 
     /// `mesh.domain.registered.v1` is `registered`.
     fn verb(&self) -> &str {
-        let name = self.kind.rsplit_once(".v").map_or(self.kind.as_str(), |(name, _)| name);
+        let name = self
+            .kind
+            .rsplit_once(".v")
+            .map_or(self.kind.as_str(), |(name, _)| name);
         name.rsplit('.').next().unwrap_or(name)
     }
 }
@@ -32,7 +39,11 @@ impl Change {
 /// The facts that a dry run says would be written.
 pub(super) fn planned(answer: &Answer) -> Vec<Change> {
     let events = answer.raw.get("events").and_then(Value::as_array);
-    events.into_iter().flatten().filter_map(Change::read).collect()
+    events
+        .into_iter()
+        .flatten()
+        .filter_map(Change::read)
+        .collect()
 }
 
 /// The facts that were written.
@@ -45,7 +56,11 @@ pub(super) async fn written(client: &Client, answer: &Answer) -> anyhow::Result<
     let query: Vec<(&str, &str)> = query.iter().map(|(k, v)| (*k, v.as_str())).collect();
     let events = client.items(&["governance", "events"], &query).await?;
     let ours = |change: &Change| change.seq.is_some_and(|seq| answer.seqs.contains(&seq));
-    Ok(events.iter().filter_map(Change::read).filter(ours).collect())
+    Ok(events
+        .iter()
+        .filter_map(Change::read)
+        .filter(ours)
+        .collect())
 }
 
 /// One line of the report.
@@ -84,15 +99,27 @@ pub(super) fn per_document(labels: &[Label], changes: &[Change], dry_run: DryRun
     let mut rest: Vec<&Change> = changes.iter().collect();
     let mut lines = Vec::new();
     for label in labels {
-        let at = rest.iter().position(|change| label.is_subject(&change.subject));
+        let at = rest
+            .iter()
+            .position(|change| label.is_subject(&change.subject));
         let change = at.map(|at| rest.remove(at));
         let verb = change.map_or(UNCHANGED, Change::verb).to_owned();
         let seq = change.and_then(|change| change.seq);
-        lines.push(Line { name: label.name.clone(), verb, seq, dry_run });
+        lines.push(Line {
+            name: label.name.clone(),
+            verb,
+            seq,
+            dry_run,
+        });
     }
     for change in rest {
         let name = change.subject.replacen('/', " ", 1);
-        lines.push(Line { name, verb: change.verb().to_owned(), seq: change.seq, dry_run });
+        lines.push(Line {
+            name,
+            verb: change.verb().to_owned(),
+            seq: change.seq,
+            dry_run,
+        });
     }
     lines
 }
@@ -102,7 +129,10 @@ mod tests {
     use super::*;
 
     fn label(name: &str, subject: (&'static str, &str)) -> Label {
-        Label { name: name.to_owned(), subject: (subject.0, subject.1.to_owned()) }
+        Label {
+            name: name.to_owned(),
+            subject: (subject.0, subject.1.to_owned()),
+        }
     }
 
     #[test]
@@ -131,6 +161,9 @@ mod tests {
             ]
         );
         assert_eq!(shown(DryRun::Yes)[0], "Domain flights: unchanged");
-        assert_eq!(shown(DryRun::Yes)[1], "DataProduct departures: would be changed (fact 4)");
+        assert_eq!(
+            shown(DryRun::Yes)[1],
+            "DataProduct departures: would be changed (fact 4)"
+        );
     }
 }

@@ -59,8 +59,14 @@ impl Filter {
         self.from.is_none_or(|from| fact.seq >= from)
             && self.since.is_none_or(|since| fact.time_ms >= since)
             && self.until.is_none_or(|until| fact.time_ms < until)
-            && self.kind.as_ref().is_none_or(|kind| fact.event.kind().contains(kind.as_str()))
-            && self.subject.as_ref().is_none_or(|part| fact.subject().contains(part.as_str()))
+            && self
+                .kind
+                .as_ref()
+                .is_none_or(|kind| fact.event.kind().contains(kind.as_str()))
+            && self
+                .subject
+                .as_ref()
+                .is_none_or(|part| fact.subject().contains(part.as_str()))
             && self.actor.as_ref().is_none_or(|actor| fact.actor == *actor)
             && self.outcome.is_none_or(|wanted| outcome == wanted)
     }
@@ -117,7 +123,9 @@ fn gist(event: &Event) -> String {
         Event::TeamRegistered(body) | Event::TeamUpdated(body) => {
             format!("{} members", body.members.len())
         }
-        Event::DomainRegistered(body) | Event::DomainUpdated(body) => format!("owner {}", body.owner),
+        Event::DomainRegistered(body) | Event::DomainUpdated(body) => {
+            format!("owner {}", body.owner)
+        }
         Event::ProductApproved(body) | Event::ProductMetadataChanged(body) => body.purpose.clone(),
         Event::ContractVersionApproved(body) => match &body.supersedes {
             Some(before) => format!("{} change of {before}", body.bump),
@@ -126,7 +134,11 @@ fn gist(event: &Event) -> String {
         Event::PortOpened(body) => format!("contract {}", body.contract_id),
         Event::ContractVersionActivated(body) => format!("{}@{}", body.contract_id, body.version),
         Event::ProposalRejected(body) => {
-            let codes: Vec<&str> = body.reasons.iter().map(|reason| reason.code.as_str()).collect();
+            let codes: Vec<&str> = body
+                .reasons
+                .iter()
+                .map(|reason| reason.code.as_str())
+                .collect();
             format!("{} ({})", codes.join(", "), body.documents.join(", "))
         }
     }

@@ -58,7 +58,11 @@ fn parse_as_of(text: &str) -> Result<AsOf, String> {
 }
 
 const LIST: &[Column] = &[
-    ("seq", "seq"), ("time", "time"), ("type", "type"), ("subject", "subject"), ("actor", "actor"),
+    ("seq", "seq"),
+    ("time", "time"),
+    ("type", "type"),
+    ("subject", "subject"),
+    ("actor", "actor"),
     ("what", "what"),
 ];
 
@@ -89,8 +93,15 @@ fn scan(
     mut visit: impl FnMut(&[u8]) -> ControlFlow<()>,
 ) -> anyhow::Result<()> {
     let (from, until) = (ScanStart::Beginning, ScanEnd::CurrentEnd);
-    let spec = ScanSpec { topic, partitions: Some(vec![0]), from, until };
-    kafka::scan(cluster, &spec, |record| visit(record.value.as_deref().unwrap_or_default()))?;
+    let spec = ScanSpec {
+        topic,
+        partitions: Some(vec![0]),
+        from,
+        until,
+    };
+    kafka::scan(cluster, &spec, |record| {
+        visit(record.value.as_deref().unwrap_or_default())
+    })?;
     Ok(())
 }
 
@@ -122,7 +133,11 @@ fn list(cluster: &Cluster, topic: String, filter: &Filter, format: Format) -> an
                 Format::Table => rows.push(fact_line(fact)),
             }
         }
-        if printed.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+        if printed.is_ok() {
+            ControlFlow::Continue(())
+        } else {
+            ControlFlow::Break(())
+        }
     })?;
     printed?;
     if format == Format::Table {
@@ -144,16 +159,26 @@ fn show(cluster: &Cluster, topic: String, seq: u64, format: Format) -> anyhow::R
     })?;
     let Some(fact) = found else {
         result.map_err(bad_log)?;
-        let text = format!("no fact {seq}: the log has {} facts, 0 to {}", mesh.size, mesh.size.saturating_sub(1));
+        let text = format!(
+            "no fact {seq}: the log has {} facts, 0 to {}",
+            mesh.size,
+            mesh.size.saturating_sub(1)
+        );
         return Err(Failure::NotFound(text).into());
     };
     let subject = fact.subject();
-    let before = before.iter().rev().find(|earlier| earlier.subject() == subject);
+    let before = before
+        .iter()
+        .rev()
+        .find(|earlier| earlier.subject() == subject);
     let mut shown = fact_json(&fact);
     if let Some(members) = shown.as_object_mut() {
         let after = members.shift_remove("body").unwrap_or_default();
         members.insert("before_seq".to_owned(), before.map(|fact| fact.seq).into());
-        members.insert("before".to_owned(), before.map(facts::body_json).unwrap_or_default());
+        members.insert(
+            "before".to_owned(),
+            before.map(facts::body_json).unwrap_or_default(),
+        );
         members.insert("after".to_owned(), after);
     }
     output::object(format, &shown)?;
@@ -209,7 +234,10 @@ fn replay(
 }
 
 fn bad_log(error: LogError) -> anyhow::Error {
-    let what = format!("the log is bad from position {} on; `meshlog audit verify` says more", error.seq());
+    let what = format!(
+        "the log is bad from position {} on; `meshlog audit verify` says more",
+        error.seq()
+    );
     anyhow::Error::new(error).context(Failure::Refused(what))
 }
 

@@ -37,11 +37,19 @@ pub(super) fn run(
     match format {
         Format::Json => output::json_line(&verdict)?,
         Format::Table => match &problem {
-            None => output::line(format!("ok: {} facts, root {}", mesh.size, hex(&mesh.root())))?,
+            None => output::line(format!(
+                "ok: {} facts, root {}",
+                mesh.size,
+                hex(&mesh.root())
+            ))?,
             Some((seq, why)) => output::line(format!("bad from position {seq} on: {why}"))?,
         },
     }
-    if problem.is_none() { Ok(()) } else { Err(said(Exit::Refused)) }
+    if problem.is_none() {
+        Ok(())
+    } else {
+        Err(said(Exit::Refused))
+    }
 }
 
 /// The first bad position and what is wrong there.
@@ -63,7 +71,10 @@ fn problem(
     let served = claim(claimed, "state_hash").and_then(Value::as_str)?;
     let computed = at_claim?;
     (served != computed).then(|| {
-        (seq, format!("the mesh serves state {served} at position {seq}, its log says {computed}"))
+        (
+            seq,
+            format!("the mesh serves state {served} at position {seq}, its log says {computed}"),
+        )
     })
 }
 
@@ -79,7 +90,13 @@ mod tests {
         assert_eq!(found(claim(2, "bb")).map(|(seq, _)| seq), Some(2));
         assert_eq!(found(claim(3, "aa")).map(|(seq, _)| seq), Some(3));
         assert_eq!(found(Value::Null), None);
-        let gap = LogError::Gap { expected: 1, found: 2 };
-        assert_eq!(problem(3, Err(gap), &Value::Null, None).map(|(seq, _)| seq), Some(1));
+        let gap = LogError::Gap {
+            expected: 1,
+            found: 2,
+        };
+        assert_eq!(
+            problem(3, Err(gap), &Value::Null, None).map(|(seq, _)| seq),
+            Some(1)
+        );
     }
 }

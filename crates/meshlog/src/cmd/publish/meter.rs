@@ -34,7 +34,10 @@ impl Meter {
                 ProgressBar::new(size),
                 "{bar:30} {percent:>3}%  {msg}  {elapsed} elapsed, {eta} left",
             ),
-            None => (ProgressBar::new_spinner(), "{spinner} {msg}  {elapsed} elapsed"),
+            None => (
+                ProgressBar::new_spinner(),
+                "{spinner} {msg}  {elapsed} elapsed",
+            ),
         };
         let style = ProgressStyle::with_template(template).expect("the template is well formed");
         bar.set_style(style);
@@ -65,7 +68,8 @@ impl Meter {
             0 => String::new(),
             skipped => format!(", {skipped} skipped"),
         };
-        self.bar.set_message(format!("{} rows{skipped}", position.row));
+        self.bar
+            .set_message(format!("{} rows{skipped}", position.row));
     }
 
     /// A row that cannot be sent.
@@ -91,7 +95,9 @@ impl Meter {
     /// Says that a broker is away, once per absence.
     pub(super) fn waiting(&self, why: &str) {
         if !self.waiting.swap(true, Ordering::Relaxed) {
-            self.say(&format!("the broker does not answer ({why}); waiting, it goes on by itself"));
+            self.say(&format!(
+                "the broker does not answer ({why}); waiting, it goes on by itself"
+            ));
         }
     }
 

@@ -89,18 +89,29 @@ impl Input {
                 (path, Source::Lines(lines), Position::start(0, 1))
             }
             (None, None) => {
-                return Err(Failure::Usage("name a file: --csv FILE or --jsonl FILE".into()).into());
+                return Err(
+                    Failure::Usage("name a file: --csv FILE or --jsonl FILE".into()).into(),
+                );
             }
         };
-        let size = std::fs::metadata(path).map_err(|error| unreadable(path, error))?.len();
+        let size = std::fs::metadata(path)
+            .map_err(|error| unreadable(path, error))?
+            .len();
         let identity = position::identity(&args.port.topic(), path);
         let identity = identity.map_err(|error| unreadable(path, error))?;
-        Ok(Self { source, start, size: Some(size), name: path.display().to_string(), identity })
+        Ok(Self {
+            source,
+            start,
+            size: Some(size),
+            name: path.display().to_string(),
+            identity,
+        })
     }
 
     fn stdin() -> anyhow::Result<Self> {
         let mut random = [0; 8];
-        getrandom::fill(&mut random).map_err(|error| anyhow::anyhow!("no random bytes: {error}"))?;
+        getrandom::fill(&mut random)
+            .map_err(|error| anyhow::anyhow!("no random bytes: {error}"))?;
         Ok(Self {
             source: Source::Stdin(Stdin::default()),
             start: Position::start(0, 1),
@@ -139,7 +150,10 @@ pub(super) async fn run(global: &Global, args: Args) -> anyhow::Result<()> {
     let done = send(&args, &mesh.cluster(), &prefix, &port.inbox, input, rows).await?;
     report(&args.port, &name, &done, started.elapsed(), global.output)?;
     if done.end == End::Stopped {
-        eprintln!("stopped after row {}; the same command goes on from there", done.position.row);
+        eprintln!(
+            "stopped after row {}; the same command goes on from there",
+            done.position.row
+        );
     }
     if done.position.skipped > 0 || done.end == End::Stopped {
         return Err(said(Exit::Else));
@@ -161,16 +175,26 @@ async fn send(
     let (for_fence, id) = (cluster.clone(), group.clone());
     // From here on nothing of an earlier run is open, so its committed position is the truth.
     let fence = tokio::task::spawn_blocking(move || TxProducer::new(&for_fence, &id));
-    let producer = fence.await.context("the sending thread failed")?.map_err(|error| {
-        let text = format!("no broker answers at {}", cluster.bootstrap());
-        anyhow::Error::new(error).context(Failure::NotReachable(text))
-    })?;
+    let producer = fence
+        .await
+        .context("the sending thread failed")?
+        .map_err(|error| {
+            let text = format!("no broker answers at {}", cluster.bootstrap());
+            anyhow::Error::new(error).context(Failure::NotReachable(text))
+        })?;
     let admin = Admin::new(cluster)?;
-    let earlier = if args.restart { None } else { committed(&admin, &group, inbox).await? };
+    let earlier = if args.restart {
+        None
+    } else {
+        committed(&admin, &group, inbox).await?
+    };
     let position = earlier.unwrap_or(input.start);
     if position.row > 0 {
         let row = position.row;
-        meter.say(&format!("{}: going on after row {row}, as published before", input.name));
+        meter.say(&format!(
+            "{}: going on after row {row}, as published before",
+            input.name
+        ));
     }
     let sender = Sender {
         producer,
@@ -186,7 +210,11 @@ async fn send(
         stop: Arc::clone(&stop),
     };
     let (end, reached) = watch(sender, &meter, &stop).await?;
-    Ok(Done { end, position: reached, resumed_at: position.row })
+    Ok(Done {
+        end,
+        position: reached,
+        resumed_at: position.row,
+    })
 }
 
 /// Runs the sender on its thread and keeps an eye on it and on the user.
@@ -196,11 +224,13 @@ async fn watch(
     stop: &AtomicBool,
 ) -> anyhow::Result<(End, Position)> {
     let (finished, mut result) = oneshot::channel();
-    std::thread::Builder::new().name("publish".to_owned()).spawn(move || {
-        let outcome = sender.run().map(|end| (end, sender.position));
-        // Nobody listens any more when the user was in a hurry.
-        drop(finished.send(outcome));
-    })?;
+    std::thread::Builder::new()
+        .name("publish".to_owned())
+        .spawn(move || {
+            let outcome = sender.run().map(|end| (end, sender.position));
+            // Nobody listens any more when the user was in a hurry.
+            drop(finished.send(outcome));
+        })?;
     let mut glance = tokio::time::interval(Duration::from_millis(500));
     let mut deadline = None;
     let outcome = loop {

@@ -26,7 +26,10 @@ impl Pace {
     }
 }
 
-#[expect(clippy::cast_precision_loss, reason = "a rate is not exact, and no run has 2^53 rows")]
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "a rate is not exact, and no run has 2^53 rows"
+)]
 fn delay(rate: f64, sent: u64, elapsed: Duration) -> Option<Duration> {
     let due = Duration::try_from_secs_f64(sent as f64 / rate).unwrap_or(Duration::MAX);
     let wait = due.checked_sub(elapsed).filter(|wait| !wait.is_zero())?;

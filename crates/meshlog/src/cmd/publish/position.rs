@@ -39,7 +39,13 @@ pub(super) struct Position {
 impl Position {
     /// The place before the first row.
     pub(super) fn start(byte: u64, line: u64) -> Self {
-        Self { v: 1, row: 0, skipped: 0, byte, line }
+        Self {
+            v: 1,
+            row: 0,
+            skipped: 0,
+            byte,
+            line,
+        }
     }
 
     /// Rows published.
@@ -69,7 +75,10 @@ pub(super) fn identity(port: &str, path: &Path) -> std::io::Result<String> {
     file.rewind()?;
     let mut head = Vec::new();
     file.take(HEAD).read_to_end(&mut head)?;
-    let name = path.file_name().map(|name| name.to_string_lossy()).unwrap_or_default();
+    let name = path
+        .file_name()
+        .map(|name| name.to_string_lossy())
+        .unwrap_or_default();
     let mut hasher = Sha256::new();
     for part in [port.as_bytes(), name.as_bytes(), &size.to_be_bytes(), &head] {
         hasher.update(u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes());
@@ -84,13 +93,22 @@ mod tests {
 
     #[test]
     fn positions_survive_their_text_and_others_are_not_taken_for_ours() {
-        let position = Position { v: 1, row: 12, skipped: 2, byte: 300, line: 14 };
+        let position = Position {
+            v: 1,
+            row: 12,
+            skipped: 2,
+            byte: 300,
+            line: 14,
+        };
         assert_eq!(Position::decode(12, &position.encode()), Some(position));
         assert_eq!(position.published(), 10);
         let cases = [
             (11, position.encode()),
             (12, position.encode().replace("\"v\":1", "\"v\":2")),
-            (12, position.encode().replace("\"skipped\":2", "\"skipped\":13")),
+            (
+                12,
+                position.encode().replace("\"skipped\":2", "\"skipped\":13"),
+            ),
             (12, String::new()),
         ];
         for (offset, text) in cases {
@@ -100,7 +118,10 @@ mod tests {
 
     #[test]
     fn the_same_file_has_the_same_identity_wherever_it_lies() {
-        let (a, b) = (tempfile::tempdir().expect("a"), tempfile::tempdir().expect("b"));
+        let (a, b) = (
+            tempfile::tempdir().expect("a"),
+            tempfile::tempdir().expect("b"),
+        );
         let write = |dir: &tempfile::TempDir, name: &str, text: &str| {
             let path = dir.path().join(name);
             std::fs::write(&path, text).expect("written");
@@ -111,6 +132,9 @@ mod tests {
         assert_eq!(write(&b, "f.csv", "a,b\n1,2\n"), first);
         assert_ne!(write(&b, "g.csv", "a,b\n1,2\n"), first);
         assert_ne!(write(&b, "f.csv", "a,b\n1,2\n3,4\n"), first);
-        assert_ne!(identity("d.p.o.v2", &a.path().join("f.csv")).expect("an identity"), first);
+        assert_ne!(
+            identity("d.p.o.v2", &a.path().join("f.csv")).expect("an identity"),
+            first
+        );
     }
 }

@@ -30,14 +30,24 @@ pub(super) struct BadRow {
 
 impl BadRow {
     fn of_row(value: impl Into<String>, expected: impl Into<String>) -> Vec<Self> {
-        vec![Self { column: String::new(), value: value.into(), expected: expected.into() }]
+        vec![Self {
+            column: String::new(),
+            value: value.into(),
+            expected: expected.into(),
+        }]
     }
 }
 
 impl From<RowError> for BadRow {
     fn from(error: RowError) -> Self {
-        let value = error.value.map_or_else(|| "nothing".to_owned(), |value| format!("`{value}`"));
-        Self { column: error.column, value, expected: error.expected }
+        let value = error
+            .value
+            .map_or_else(|| "nothing".to_owned(), |value| format!("`{value}`"));
+        Self {
+            column: error.column,
+            value,
+            expected: error.expected,
+        }
     }
 }
 
@@ -80,7 +90,10 @@ impl RowWriter {
             Encoding::Json => SchemaType::Json,
         };
         let encoder = RowEncoder::new(schema_type, &version.schema).map_err(|error| {
-            anyhow::anyhow!("the schema of version {} cannot type rows: {error}", version.version)
+            anyhow::anyhow!(
+                "the schema of version {} cannot type rows: {error}",
+                version.version
+            )
         })?;
         let places = match header {
             Some(header) => places(encoder.columns(), header)?,
@@ -89,10 +102,19 @@ impl RowWriter {
         let prefix = match version.encoding {
             Encoding::Json => None,
             Encoding::Avro => Some(version.schema_id(&port.inbox).ok_or_else(|| {
-                Failure::NotFound(format!("no schema id is bound to version {}", version.version))
+                Failure::NotFound(format!(
+                    "no schema id is bound to version {}",
+                    version.version
+                ))
             })?),
         };
-        Ok(Self { encoder, prefix, key: version.key.clone(), places, null_value })
+        Ok(Self {
+            encoder,
+            prefix,
+            key: version.key.clone(),
+            places,
+            null_value,
+        })
     }
 
     /// Writes key and value of a row into `event`.
@@ -110,7 +132,10 @@ impl RowWriter {
             Row::Json(line) => {
                 let json: Value = serde_json::from_slice(line).map_err(|error| {
                     let shown = String::from_utf8_lossy(line.trim_ascii());
-                    BadRow::of_row(clipped(&shown), format!("one JSON value in the line ({error})"))
+                    BadRow::of_row(
+                        clipped(&shown),
+                        format!("one JSON value in the line ({error})"),
+                    )
                 })?;
                 self.encoder.encode_json(&json, value).map_err(into_bad)?;
                 self.key.bytes(&json)
@@ -120,7 +145,10 @@ impl RowWriter {
         event.key = key;
         if size > MAX_EVENT {
             let expected = format!("at most {MAX_EVENT} bytes, key included");
-            return Err(BadRow::of_row(format!("an event of {size} bytes"), expected));
+            return Err(BadRow::of_row(
+                format!("an event of {size} bytes"),
+                expected,
+            ));
         }
         Ok(())
     }
@@ -202,8 +230,11 @@ fn places(columns: &[Column], header: &[String]) -> Result<Vec<usize>, Failure> 
         .filter(|column| place(column).is_none())
         .map(|column| column.name.as_str())
         .collect();
-    let extra: Vec<&str> =
-        header.iter().map(String::as_str).filter(|name| !known(name)).collect();
+    let extra: Vec<&str> = header
+        .iter()
+        .map(String::as_str)
+        .filter(|name| !known(name))
+        .collect();
     let twice: Vec<&str> = header
         .iter()
         .enumerate()
@@ -238,10 +269,21 @@ mod tests {
     const JSON: &str = r#"{"type":"object","properties":{"id":{"type":"string"},"n":{"type":"integer"},"d":{"type":"number"}},"required":["id","n"],"additionalProperties":false}"#;
     const AVRO: &str = r#"{"type":"record","name":"E","fields":[{"name":"id","type":"string"},{"name":"n","type":"long"},{"name":"d","type":["null","double"],"default":null}]}"#;
 
-    fn writer(encoding: Encoding, key: &[&str], header: Option<&[&str]>) -> Result<RowWriter, String> {
-        let schema = if encoding == Encoding::Avro { AVRO } else { JSON };
+    fn writer(
+        encoding: Encoding,
+        key: &[&str],
+        header: Option<&[&str]>,
+    ) -> Result<RowWriter, String> {
+        let schema = if encoding == Encoding::Avro {
+            AVRO
+        } else {
+            JSON
+        };
         let text = key == ["id"];
-        let key = Key { properties: key.iter().map(|name| (*name).to_owned()).collect(), text };
+        let key = Key {
+            properties: key.iter().map(|name| (*name).to_owned()).collect(),
+            text,
+        };
         let port = Port::for_test(encoding, schema, key);
         let header: Option<Vec<String>> =
             header.map(|names| names.iter().map(|name| (*name).to_owned()).collect());
@@ -283,7 +325,8 @@ mod tests {
         let two = writer(Encoding::Json, &["n", "id"], Some(&["id", "n", "d"])).expect("a writer");
         let (key, _) = written(&two, &["x\"", "007", "1.5"]).expect("typed");
         assert_eq!(key.as_deref(), Some(r#"[7,"x\""]"#));
-        let (key, value) = written(&two, &["x", "", "1.5"]).expect("missing is the contract's to judge");
+        let (key, value) =
+            written(&two, &["x", "", "1.5"]).expect("missing is the contract's to judge");
         assert_eq!(key, None);
         assert!(!String::from_utf8_lossy(&value).contains("\"n\""));
     }
@@ -295,7 +338,10 @@ mod tests {
                 let writer = writer(encoding, names, Some(&["id", "n", "d"])).expect("a writer");
                 let (key, _) = written(&writer, &["x", "-3", "2.50"]).expect("typed");
                 let event = json!({"id": "x", "n": -3, "d": 2.5});
-                let expected = writer.key.bytes(&event).map(|key| String::from_utf8(key).expect("text"));
+                let expected = writer
+                    .key
+                    .bytes(&event)
+                    .map(|key| String::from_utf8(key).expect("text"));
                 assert_eq!(key, expected, "{names:?}");
             }
         }
@@ -309,23 +355,37 @@ mod tests {
         let bad = written(&writer, &["a", "NA", "x"]).expect_err("n is not nullable, x no number");
         let columns: Vec<&str> = bad.iter().map(|bad| bad.column.as_str()).collect();
         assert_eq!(columns, ["n", "d"]);
-        assert!(bad[1].to_string().starts_with("column d: found `x`, expected"), "{}", bad[1]);
+        assert!(
+            bad[1]
+                .to_string()
+                .starts_with("column d: found `x`, expected"),
+            "{}",
+            bad[1]
+        );
     }
 
     #[test]
     fn rows_that_are_none_are_refused_as_a_whole() {
         let csv = writer(Encoding::Json, &[], Some(&["id", "n", "d"])).expect("a writer");
-        assert!(written(&csv, &["a", "1"]).expect_err("short")[0].to_string().contains("3 fields"));
+        assert!(
+            written(&csv, &["a", "1"]).expect_err("short")[0]
+                .to_string()
+                .contains("3 fields")
+        );
         let latin = ByteRecord::from(vec![&b"\xe9"[..], b"1", b""]);
         let mut event = Outgoing::default();
-        let bad = csv.write(Row::Fields(&latin), &mut event).expect_err("no UTF-8");
+        let bad = csv
+            .write(Row::Fields(&latin), &mut event)
+            .expect_err("no UTF-8");
         assert_eq!(bad[0].column, "id");
 
         let lines = writer(Encoding::Json, &["id"], None).expect("a writer");
         for line in [&b"{\"a\":"[..], b"nonsense", b"[1]"] {
             assert!(lines.write(Row::Json(line), &mut event).is_err());
         }
-        lines.write(Row::Json(b"{\"id\":\"k\",\"n\":1}"), &mut event).expect("typed");
+        lines
+            .write(Row::Json(b"{\"id\":\"k\",\"n\":1}"), &mut event)
+            .expect("typed");
         assert_eq!(event.key.as_deref(), Some(&b"k"[..]));
     }
 }

@@ -75,9 +75,14 @@ impl Sender {
     /// # Errors
     /// A file that cannot be read; another run on the same file; a record that brokers keep refusing.
     pub(super) fn run(&mut self) -> anyhow::Result<End> {
-        self.source.rewind(&self.position).context("cannot read the file from where it stopped")?;
+        self.source
+            .rewind(&self.position)
+            .context("cannot read the file from where it stopped")?;
         self.meter.committed(&self.position);
-        let mut event = Outgoing { topic: self.inbox.clone(), ..Outgoing::default() };
+        let mut event = Outgoing {
+            topic: self.inbox.clone(),
+            ..Outgoing::default()
+        };
         let mut failures = 0;
         loop {
             let before = self.position;
@@ -88,7 +93,8 @@ impl Sender {
                 Err(Trouble::Kafka(error)) => {
                     failures += 1;
                     if failures > ATTEMPTS {
-                        return Err(error).context("the brokers are there, and refuse all the same");
+                        return Err(error)
+                            .context("the brokers are there, and refuse all the same");
                     }
                     if !self.recover(error)? {
                         return Ok(End::Stopped);
@@ -182,7 +188,10 @@ impl Sender {
             }
         }
         loop {
-            match self.runtime.block_on(committed(&self.admin, &self.group, &self.inbox)) {
+            match self
+                .runtime
+                .block_on(committed(&self.admin, &self.group, &self.inbox))
+            {
                 Ok(found) => {
                     // Nothing committed yet: this run's own start is the truth.
                     if let Some(position) = found.filter(|found| found.row > self.position.row) {
@@ -197,7 +206,9 @@ impl Sender {
             }
             std::thread::sleep(BACK_OFF);
         }
-        self.source.rewind(&self.position).context("cannot read the file again")?;
+        self.source
+            .rewind(&self.position)
+            .context("cannot read the file again")?;
         self.meter.committed(&self.position);
         Ok(true)
     }

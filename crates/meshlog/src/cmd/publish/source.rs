@@ -33,7 +33,10 @@ impl Source {
     /// Reads the next row; `false` at the end.
     pub(super) fn advance(&mut self) -> io::Result<bool> {
         match self {
-            Source::Csv(csv) => csv.reader.read_byte_record(&mut csv.record).map_err(into_io),
+            Source::Csv(csv) => csv
+                .reader
+                .read_byte_record(&mut csv.record)
+                .map_err(into_io),
             Source::Lines(lines) => lines.advance(),
             Source::Stdin(stdin) => stdin.advance(),
         }
@@ -51,7 +54,10 @@ impl Source {
     /// The line on which the row read last starts.
     pub(super) fn line(&self) -> u64 {
         match self {
-            Source::Csv(csv) => csv.record.position().map_or(0, |at| at.line() + csv.line_offset),
+            Source::Csv(csv) => csv
+                .record
+                .position()
+                .map_or(0, |at| at.line() + csv.line_offset),
             Source::Lines(lines) => lines.next_line - 1,
             Source::Stdin(stdin) => stdin.line,
         }
@@ -71,7 +77,9 @@ impl Source {
         match self {
             Source::Csv(csv) => {
                 let mut at = csv::Position::new();
-                at.set_byte(position.byte).set_line(position.line).set_record(position.row + 1);
+                at.set_byte(position.byte)
+                    .set_line(position.line)
+                    .set_record(position.row + 1);
                 csv.reader.seek(at).map_err(into_io)
             }
             Source::Lines(lines) => {
@@ -129,7 +137,12 @@ impl CsvFile {
             *first = first.trim_start_matches('\u{feff}').to_owned();
         }
         let line_offset = u64::from(has_crlf(path)?);
-        Ok(Self { reader, record: ByteRecord::new(), line_offset, header })
+        Ok(Self {
+            reader,
+            record: ByteRecord::new(),
+            line_offset,
+            header,
+        })
     }
 
     /// Where the first row starts.
@@ -158,7 +171,12 @@ impl LinesFile {
     /// Opens a file.
     pub(super) fn open(path: &Path) -> io::Result<Self> {
         let reader = BufReader::with_capacity(BUFFER, File::open(path)?);
-        Ok(Self { reader, line: Vec::new(), next_byte: 0, next_line: 1 })
+        Ok(Self {
+            reader,
+            line: Vec::new(),
+            next_byte: 0,
+            next_line: 1,
+        })
     }
 
     fn advance(&mut self) -> io::Result<bool> {

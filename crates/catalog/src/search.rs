@@ -403,8 +403,7 @@ fn window(text: &str, hit: usize) -> (usize, usize) {
         0
     } else {
         spaces()
-            .filter(|at| *at < hit && hit - at > EXCERPT / 4)
-            .next_back()
+            .rfind(|at| *at < hit && hit - at > EXCERPT / 4)
             .map_or(0, |at| at + 1)
     };
     let end = spaces()

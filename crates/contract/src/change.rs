@@ -47,8 +47,18 @@ pub struct Break {
 impl fmt::Display for Break {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let who: Vec<String> = self.who.iter().map(Who::to_string).collect();
-        let path = if self.path.is_empty() { "(contract)" } else { &self.path };
-        write!(f, "{path}: {} ({}); breaks {}", self.message, self.kind, who.join(" and "))
+        let path = if self.path.is_empty() {
+            "(contract)"
+        } else {
+            &self.path
+        };
+        write!(
+            f,
+            "{path}: {} ({}); breaks {}",
+            self.message,
+            self.kind,
+            who.join(" and ")
+        )
     }
 }
 
@@ -91,7 +101,9 @@ fn structure_differs(old: &Spec, new: &Spec) -> bool {
         if let Some(array) = value.as_array_mut() {
             array.iter_mut().for_each(strip);
         }
-        let Some(object) = value.as_object_mut() else { return };
+        let Some(object) = value.as_object_mut() else {
+            return;
+        };
         for name in ["doc", "description", "title"] {
             // A field may be *called* description: then its schema is an object, not a text.
             if object.get(name).is_some_and(serde_json::Value::is_string) {
@@ -110,7 +122,12 @@ fn settled_for_a_major(old: &Spec, new: &Spec) -> Vec<Break> {
     let mut settled = |same: bool, kind: &str, path: &str, message: String| {
         if !same {
             let (kind, path) = (kind.to_owned(), path.to_owned());
-            breaks.push(Break { kind, path, message, who: everybody.to_vec() });
+            breaks.push(Break {
+                kind,
+                path,
+                message,
+                who: everybody.to_vec(),
+            });
         }
     };
     let message = format!(
@@ -118,23 +135,43 @@ fn settled_for_a_major(old: &Spec, new: &Spec) -> Vec<Break> {
         old.encoding.schema_type(),
         new.encoding.schema_type()
     );
-    settled(old.encoding == new.encoding, "ENCODING_CHANGED", "/servers", message);
+    settled(
+        old.encoding == new.encoding,
+        "ENCODING_CHANGED",
+        "/servers",
+        message,
+    );
     let message = format!(
         "the key changes from [{}] to [{}], so events of one key move to other partitions",
         old.key.properties.join(", "),
         new.key.properties.join(", ")
     );
-    settled(old.key == new.key, "KEY_CHANGED", "/schema/0/properties", message);
+    settled(
+        old.key == new.key,
+        "KEY_CHANGED",
+        "/schema/0/properties",
+        message,
+    );
     let (before, after) = (&old.settings, &new.settings);
     let message = format!(
         "meshlog.partitions changes from {} to {}, so events of one key move to other partitions",
         before.partitions, after.partitions
     );
     let same = before.partitions == after.partitions;
-    settled(same, "PARTITIONS_CHANGED", "/customProperties/meshlog.partitions", message);
+    settled(
+        same,
+        "PARTITIONS_CHANGED",
+        "/customProperties/meshlog.partitions",
+        message,
+    );
     let message = "meshlog.tombstones changes".to_owned();
     let same = before.tombstones == after.tombstones;
-    settled(same, "TOMBSTONES_CHANGED", "/customProperties/meshlog.tombstones", message);
+    settled(
+        same,
+        "TOMBSTONES_CHANGED",
+        "/customProperties/meshlog.tombstones",
+        message,
+    );
     breaks
 }
 
@@ -149,11 +186,17 @@ fn schema_breaks(old: &Spec, new: &Spec) -> Result<Vec<Break>, String> {
     };
     let mut breaks: Vec<Break> = Vec::new();
     let directions = [
-        (compare(new, old)?, vec![Who::OldData, Who::ReplayingReaders]),
+        (
+            compare(new, old)?,
+            vec![Who::OldData, Who::ReplayingReaders],
+        ),
         (compare(old, new)?, vec![Who::OldReaders]),
     ];
     for (differences, who) in directions {
-        for difference in differences.into_iter().filter(|difference| !difference.compatible) {
+        for difference in differences
+            .into_iter()
+            .filter(|difference| !difference.compatible)
+        {
             breaks.push(Break {
                 kind: difference.kind.to_owned(),
                 path: difference.path,

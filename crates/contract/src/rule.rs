@@ -95,8 +95,13 @@ impl PortRules {
     ///
     /// # Errors
     /// [`CompileError`] for a schema that this build cannot compile.
-    pub fn compile(contract_id: &str, versions: &[ActiveVersion<'_>]) -> Result<Option<Self>, CompileError> {
-        let Some(active) = versions.last() else { return Ok(None) };
+    pub fn compile(
+        contract_id: &str,
+        versions: &[ActiveVersion<'_>],
+    ) -> Result<Option<Self>, CompileError> {
+        let Some(active) = versions.last() else {
+            return Ok(None);
+        };
         let label = format!("{contract_id}@{}", active.version);
         let mut rules = Self {
             versions: Vec::new(),
@@ -125,7 +130,9 @@ impl PortRules {
     }
 
     fn active(&self) -> &VersionRule {
-        self.versions.last().expect("compile() makes no judge without a version")
+        self.versions
+            .last()
+            .expect("compile() makes no judge without a version")
     }
 
     /// Judge an event.
@@ -133,24 +140,41 @@ impl PortRules {
     /// # Errors
     /// [`UnknownSchema`]: the caller reads the governance log to its end and asks again, then [`Self::judge_known`].
     pub fn judge(&self, event: &Event<'_>) -> Result<Verdict, UnknownSchema> {
-        let Some(value) = event.value else { return Ok(self.judge_tombstone(event)) };
+        let Some(value) = event.value else {
+            return Ok(self.judge_tombstone(event));
+        };
         if value.is_empty() {
             let expected = "an event, or null for a tombstone";
-            return Ok(Verdict::refused(Reason::new(Code::Empty, "", expected, "an empty value")));
+            return Ok(Verdict::refused(Reason::new(
+                Code::Empty,
+                "",
+                expected,
+                "an empty value",
+            )));
         }
-        let header = event.headers.iter().rev().find(|(name, _)| *name == VALUE_SCHEMA_ID_HEADER);
+        let header = event
+            .headers
+            .iter()
+            .rev()
+            .find(|(name, _)| *name == VALUE_SCHEMA_ID_HEADER);
         let framing = match read_framing(value, header.and_then(|(_, value)| *value)) {
             Ok(framing) => framing,
             Err(reason) => return Ok(Verdict::refused(reason)),
         };
         let (rule, body) = match framing {
             Framing::Prefix { id, body } => {
-                let index = self.by_id.get(&id).ok_or_else(|| UnknownSchema(format!("id {id}")))?;
+                let index = self
+                    .by_id
+                    .get(&id)
+                    .ok_or_else(|| UnknownSchema(format!("id {id}")))?;
                 (&self.versions[*index], body)
             }
             Framing::Header { guid, body } => {
                 let unknown = || UnknownSchema(format!("GUID {}", hex(&guid)));
-                (&self.versions[*self.by_guid.get(&guid).ok_or_else(unknown)?], body)
+                (
+                    &self.versions[*self.by_guid.get(&guid).ok_or_else(unknown)?],
+                    body,
+                )
             }
             Framing::Plain(body) => (self.active(), body),
         };
@@ -178,7 +202,12 @@ impl PortRules {
                 let mut reasons = Vec::new();
                 rule.check_key(event, &mut reasons);
                 if event.key.is_none() {
-                    reasons.push(Reason::new(Code::Key, "", "a tombstone with a key", "no key"));
+                    reasons.push(Reason::new(
+                        Code::Key,
+                        "",
+                        "a tombstone with a key",
+                        "no key",
+                    ));
                 }
                 Verdict::from_reasons(reasons)
             }
@@ -188,14 +217,17 @@ impl PortRules {
 
 impl VersionRule {
     fn compile(version: &ActiveVersion<'_>) -> Result<Self, CompileError> {
-        let fail = |message: String| CompileError { version: version.version, message };
+        let fail = |message: String| CompileError {
+            version: version.version,
+            message,
+        };
         let validator = match version.encoding {
-            Encoding::Avro => {
-                Validator::Avro(AvroValidator::compile(version.schema).map_err(|e| fail(e.to_string()))?)
-            }
-            Encoding::Json => {
-                Validator::Json(JsonValidator::compile(version.schema).map_err(|e| fail(e.to_string()))?)
-            }
+            Encoding::Avro => Validator::Avro(
+                AvroValidator::compile(version.schema).map_err(|e| fail(e.to_string()))?,
+            ),
+            Encoding::Json => Validator::Json(
+                JsonValidator::compile(version.schema).map_err(|e| fail(e.to_string()))?,
+            ),
         };
         Ok(Self {
             version: version.version,
@@ -215,7 +247,10 @@ impl VersionRule {
             Validator::Avro(validator) => validator.check(body),
             Validator::Json(validator) => validator.check(body),
         };
-        if checked.is_ok() && self.key.properties.is_empty() && self.settings.required_headers.is_empty() {
+        if checked.is_ok()
+            && self.key.properties.is_empty()
+            && self.settings.required_headers.is_empty()
+        {
             return Verdict::Accepted;
         }
         let mut reasons = checked.err().unwrap_or_default();
@@ -253,7 +288,10 @@ impl VersionRule {
 
     fn check_headers(&self, event: &Event<'_>, reasons: &mut Vec<Reason>) {
         for name in &self.settings.required_headers {
-            let present = event.headers.iter().any(|(key, value)| key == name && value.is_some());
+            let present = event
+                .headers
+                .iter()
+                .any(|(key, value)| key == name && value.is_some());
             if !present {
                 let expected = format!("header `{name}`");
                 reasons.push(Reason::new(Code::Header, "", expected, "no such header"));
@@ -279,17 +317,29 @@ mod tests {
             schema: SCHEMA,
             key: &key,
             settings: &settings,
-            bindings: &[Binding { id: 7, guid: [1; 16] }],
+            bindings: &[Binding {
+                id: 7,
+                guid: [1; 16],
+            }],
         };
-        PortRules::compile("c", &[version]).expect("compiles").expect("has a version")
+        PortRules::compile("c", &[version])
+            .expect("compiles")
+            .expect("has a version")
     }
 
     fn free_key() -> Key {
-        Key { properties: vec![], text: false }
+        Key {
+            properties: vec![],
+            text: false,
+        }
     }
 
     fn event(value: Option<&[u8]>) -> Event<'_> {
-        Event { key: None, value, headers: &[] }
+        Event {
+            key: None,
+            value,
+            headers: &[],
+        }
     }
 
     fn codes(verdict: &Verdict) -> Vec<Code> {
@@ -310,19 +360,36 @@ mod tests {
 
     #[test]
     fn all_reasons_are_given() {
-        let rules = rules(Settings::default(), Key { properties: vec!["id".into()], text: true });
-        let verdict = rules.judge(&event(Some(br#"{"n":"x","z":1}"#))).expect("known");
+        let rules = rules(
+            Settings::default(),
+            Key {
+                properties: vec!["id".into()],
+                text: true,
+            },
+        );
+        let verdict = rules
+            .judge(&event(Some(br#"{"n":"x","z":1}"#)))
+            .expect("known");
         let mut codes = codes(&verdict);
         codes.sort();
-        assert_eq!(codes, [Code::Missing, Code::WrongType, Code::Undeclared, Code::Key]);
+        assert_eq!(
+            codes,
+            [Code::Missing, Code::WrongType, Code::Undeclared, Code::Key]
+        );
     }
 
     #[test]
     fn an_unknown_schema_is_first_a_question_then_a_reason() {
         let rules = rules(Settings::default(), free_key());
         let value = [&[0, 0, 0, 0, 8][..], b"{}"].concat();
-        assert_eq!(rules.judge(&event(Some(&value))), Err(UnknownSchema("id 8".to_owned())));
-        assert_eq!(codes(&rules.judge_known(&event(Some(&value)))), [Code::UnknownSchemaId]);
+        assert_eq!(
+            rules.judge(&event(Some(&value))),
+            Err(UnknownSchema("id 8".to_owned()))
+        );
+        assert_eq!(
+            codes(&rules.judge_known(&event(Some(&value)))),
+            [Code::UnknownSchemaId]
+        );
     }
 
     #[test]
@@ -331,10 +398,17 @@ mod tests {
         assert_eq!(codes(&refuse.judge_known(&event(None))), [Code::Tombstone]);
         assert_eq!(codes(&refuse.judge_known(&event(Some(b"")))), [Code::Empty]);
         let pass = rules(
-            Settings { tombstones: Treatment::Pass, ..Settings::default() },
+            Settings {
+                tombstones: Treatment::Pass,
+                ..Settings::default()
+            },
             free_key(),
         );
-        let with_key = Event { key: Some(b"k"), value: None, headers: &[] };
+        let with_key = Event {
+            key: Some(b"k"),
+            value: None,
+            headers: &[],
+        };
         assert_eq!(pass.judge_known(&with_key), Verdict::Accepted);
     }
 }

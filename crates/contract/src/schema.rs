@@ -41,12 +41,18 @@ pub fn to_avro(object: &SchemaObject, namespace: Option<&str>) -> Result<String,
     if let (Some(doc), Some(map)) = (&object.description, record.as_object_mut()) {
         map.insert("doc".to_owned(), doc.trim().into());
     }
-    if errors.is_empty() { Ok(record.to_string()) } else { Err(errors) }
+    if errors.is_empty() {
+        Ok(record.to_string())
+    } else {
+        Err(errors)
+    }
 }
 
 fn avro_record(name: &str, properties: &[Property], errors: &mut Vec<String>) -> Value {
-    let fields: Vec<Value> =
-        properties.iter().map(|property| avro_field(name, property, errors)).collect();
+    let fields: Vec<Value> = properties
+        .iter()
+        .map(|property| avro_field(name, property, errors))
+        .collect();
     json!({"type": "record", "name": name, "fields": fields})
 }
 
@@ -93,7 +99,10 @@ fn avro_items(name: &str, property: &Property, errors: &mut Vec<String>) -> Valu
     match &property.items {
         Some(items) => avro_type(&format!("{name}Item"), items, errors),
         None => {
-            errors.push(format!("property `{}` has no `items`", shown_name(property)));
+            errors.push(format!(
+                "property `{}` has no `items`",
+                shown_name(property)
+            ));
             json!("null")
         }
     }
@@ -102,7 +111,9 @@ fn avro_items(name: &str, property: &Property, errors: &mut Vec<String>) -> Valu
 /// `decimal(p,s)` or `numeric(p,s)`.
 fn decimal(physical: &str) -> Option<Value> {
     let inner = physical.to_ascii_lowercase();
-    let inner = inner.strip_prefix("decimal(").or_else(|| inner.strip_prefix("numeric("))?;
+    let inner = inner
+        .strip_prefix("decimal(")
+        .or_else(|| inner.strip_prefix("numeric("))?;
     let (precision, scale) = inner.strip_suffix(')')?.split_once(',')?;
     let precision: u32 = precision.trim().parse().ok()?;
     let scale: u32 = scale.trim().parse().ok()?;
@@ -116,17 +127,30 @@ fn decimal(physical: &str) -> Option<Value> {
 ///
 /// # Errors
 /// Every property that has no type or an unknown one.
-pub fn to_json_schema(object: &SchemaObject, additional: Additional) -> Result<String, Vec<String>> {
+pub fn to_json_schema(
+    object: &SchemaObject,
+    additional: Additional,
+) -> Result<String, Vec<String>> {
     let mut errors = Vec::new();
     let body = json_object(&object.properties, additional, &mut errors);
     let mut schema = Map::new();
-    schema.insert("$schema".to_owned(), "https://json-schema.org/draft/2020-12/schema".into());
-    schema.insert("title".to_owned(), object.name.as_deref().unwrap_or("event").into());
+    schema.insert(
+        "$schema".to_owned(),
+        "https://json-schema.org/draft/2020-12/schema".into(),
+    );
+    schema.insert(
+        "title".to_owned(),
+        object.name.as_deref().unwrap_or("event").into(),
+    );
     if let Some(description) = &object.description {
         schema.insert("description".to_owned(), description.trim().into());
     }
     schema.extend(body);
-    if errors.is_empty() { Ok(Value::Object(schema).to_string()) } else { Err(errors) }
+    if errors.is_empty() {
+        Ok(Value::Object(schema).to_string())
+    } else {
+        Err(errors)
+    }
 }
 
 fn json_object(
@@ -158,7 +182,10 @@ fn json_object(
 fn json_property(property: &Property, additional: Additional, errors: &mut Vec<String>) -> Value {
     let mut schema = json_type(property, additional, errors);
     if !property.required
-        && let Some(kind) = schema.get("type").and_then(Value::as_str).map(str::to_owned)
+        && let Some(kind) = schema
+            .get("type")
+            .and_then(Value::as_str)
+            .map(str::to_owned)
     {
         schema.insert("type".to_owned(), json!([kind, "null"]));
     }
@@ -205,8 +232,18 @@ fn json_type(
 
 /// `logicalTypeOptions` that are JSON Schema keywords of the same name and meaning.
 const KEYWORDS: &[&str] = &[
-    "minLength", "maxLength", "pattern", "minimum", "maximum", "exclusiveMinimum",
-    "exclusiveMaximum", "multipleOf", "minItems", "maxItems", "uniqueItems", "minProperties",
+    "minLength",
+    "maxLength",
+    "pattern",
+    "minimum",
+    "maximum",
+    "exclusiveMinimum",
+    "exclusiveMaximum",
+    "multipleOf",
+    "minItems",
+    "maxItems",
+    "uniqueItems",
+    "minProperties",
     "maxProperties",
 ];
 
@@ -214,7 +251,10 @@ fn json_items(property: &Property, additional: Additional, errors: &mut Vec<Stri
     match &property.items {
         Some(items) => Value::Object(json_type(items, additional, errors)),
         None => {
-            errors.push(format!("property `{}` has no `items`", shown_name(property)));
+            errors.push(format!(
+                "property `{}` has no `items`",
+                shown_name(property)
+            ));
             Value::Bool(true)
         }
     }
@@ -301,7 +341,10 @@ mod tests {
         assert_eq!(schema["required"], json!(["id", "at"]));
         assert_eq!(schema["additionalProperties"], false);
         assert_eq!(schema["properties"]["id"]["minLength"], 1);
-        assert_eq!(schema["properties"]["amount"]["type"], json!(["number", "null"]));
+        assert_eq!(
+            schema["properties"]["amount"]["type"],
+            json!(["number", "null"])
+        );
         assert_eq!(schema["properties"]["at"]["format"], "date-time");
         let open = to_json_schema(&object(), Additional::Pass).expect("maps");
         assert!(!open.contains("additionalProperties"));
@@ -309,7 +352,8 @@ mod tests {
 
     #[test]
     fn every_untyped_property_is_named() {
-        let text = "properties: [{name: a}, {name: b, logicalType: blob}, {name: c, logicalType: array}]";
+        let text =
+            "properties: [{name: a}, {name: b, logicalType: blob}, {name: c, logicalType: array}]";
         let object: SchemaObject = serde_saphyr::from_str(text).expect("parses");
         let errors = to_avro(&object, None).expect_err("no types");
         assert_eq!(errors.len(), 3, "{errors:?}");

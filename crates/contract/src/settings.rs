@@ -85,10 +85,16 @@ impl Settings {
                 && let Err(expected) = settings.set(name, &property.value)
             {
                 let value = &property.value;
-                errors.push(format!("customProperty `meshlog.{name}` is {value}: {expected}"));
+                errors.push(format!(
+                    "customProperty `meshlog.{name}` is {value}: {expected}"
+                ));
             }
         }
-        if errors.is_empty() { Ok(settings) } else { Err(errors) }
+        if errors.is_empty() {
+            Ok(settings)
+        } else {
+            Err(errors)
+        }
     }
 
     fn set(&mut self, name: &str, value: &Value) -> Result<(), String> {
@@ -115,7 +121,9 @@ const KNOWN: &str = "partitions, retention, inboxRetention, quarantineRetention,
     tombstones, additionalProperties, eventTime, requiredHeaders";
 
 fn partitions(value: &Value) -> Result<u32, String> {
-    let number = value.as_u64().filter(|number| (1..=MAX_PARTITIONS).contains(number));
+    let number = value
+        .as_u64()
+        .filter(|number| (1..=MAX_PARTITIONS).contains(number));
     let number = number.and_then(|number| u32::try_from(number).ok());
     number.ok_or_else(|| format!("expected a whole number from 1 to {MAX_PARTITIONS}"))
 }
@@ -123,7 +131,10 @@ fn partitions(value: &Value) -> Result<u32, String> {
 /// An ISO 8601 duration, a day counted as 24 hours, in ms.
 fn duration_ms(value: &Value) -> Result<u64, String> {
     let expected = || "expected an ISO 8601 duration above zero, as P90D or PT12H".to_owned();
-    let span: Span = value.as_str().and_then(|text| text.parse().ok()).ok_or_else(expected)?;
+    let span: Span = value
+        .as_str()
+        .and_then(|text| text.parse().ok())
+        .ok_or_else(expected)?;
     let total = span.total(SpanTotal::from(Unit::Second).days_are_24_hours());
     let seconds = total.map_err(|_| "expected days and shorter units only, as P90D".to_owned())?;
     if seconds < 1.0 {
@@ -188,7 +199,10 @@ mod tests {
             ("meshlog.requiredHeaders", json!(["trace"])),
         ])
         .expect("reads");
-        assert_eq!((settings.partitions, settings.retention_ms), (6, 129_600_000));
+        assert_eq!(
+            (settings.partitions, settings.retention_ms),
+            (6, 129_600_000)
+        );
         assert_eq!(settings.mode, Mode::Shadow);
 
         let errors = read(&[

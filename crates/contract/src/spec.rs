@@ -94,7 +94,12 @@ pub struct Spec {
 /// Everything that is missing or wrong, each with what would be right.
 pub fn derive(odcs: &Odcs, files: &BTreeMap<String, String>) -> Result<Spec, Vec<String>> {
     let mut errors = Vec::new();
-    let version = keep(odcs.version.parse::<Version>().map_err(|e| vec![e.to_string()]), &mut errors);
+    let version = keep(
+        odcs.version
+            .parse::<Version>()
+            .map_err(|e| vec![e.to_string()]),
+        &mut errors,
+    );
     let settings = keep(Settings::read(&odcs.custom_properties), &mut errors);
     let encoding = keep(encoding(odcs).map_err(|e| vec![e]), &mut errors);
     let object = keep(single_object(odcs).map_err(|e| vec![e]), &mut errors);
@@ -109,10 +114,15 @@ pub fn derive(odcs: &Odcs, files: &BTreeMap<String, String>) -> Result<Spec, Vec
     if settings.mode == Mode::Shadow {
         errors.push("`meshlog.mode` shadow is not available yet; use enforce".to_owned());
     }
-    let schema = keep(schema_text(odcs, object, encoding, &settings, files), &mut errors);
+    let schema = keep(
+        schema_text(odcs, object, encoding, &settings, files),
+        &mut errors,
+    );
     let fields = fields(object);
     let key = keep(key(object).map_err(|e| vec![e]), &mut errors);
-    let (Some(schema), Some(key)) = (schema, key) else { return Err(errors) };
+    let (Some(schema), Some(key)) = (schema, key) else {
+        return Err(errors);
+    };
     if !errors.is_empty() {
         return Err(errors);
     }
@@ -150,13 +160,13 @@ fn encoding(odcs: &Odcs) -> Result<Encoding, String> {
     match server.format.as_deref() {
         None | Some("json") => Ok(Encoding::Json),
         Some("avro") => Ok(Encoding::Avro),
-        Some("protobuf") => {
-            Err("the Kafka server's `format` is protobuf, which is not available yet; use avro or json"
-                .to_owned())
-        }
-        Some(other) => {
-            Err(format!("the Kafka server's `format` is `{other}`; expected json or avro"))
-        }
+        Some("protobuf") => Err(
+            "the Kafka server's `format` is protobuf, which is not available yet; use avro or json"
+                .to_owned(),
+        ),
+        Some(other) => Err(format!(
+            "the Kafka server's `format` is `{other}`; expected json or avro"
+        )),
     }
 }
 
@@ -179,12 +189,17 @@ fn schema_text(
 ) -> Result<String, Vec<String>> {
     let text = match odcs.implementation() {
         Some(path) => files.get(path).cloned().ok_or_else(|| {
-            vec![format!("the schema file `{path}` is not there; paths are relative to the document")]
+            vec![format!(
+                "the schema file `{path}` is not there; paths are relative to the document"
+            )]
         })?,
         None => derived_schema(odcs, object, encoding, settings)?,
     };
-    let origin = odcs.implementation().unwrap_or("the schema derived from `properties`");
-    parse_check(encoding, &text).map_err(|error| vec![format!("{origin} does not parse: {error}")])?;
+    let origin = odcs
+        .implementation()
+        .unwrap_or("the schema derived from `properties`");
+    parse_check(encoding, &text)
+        .map_err(|error| vec![format!("{origin} does not parse: {error}")])?;
     Ok(text)
 }
 
@@ -238,23 +253,35 @@ fn key(object: &SchemaObject) -> Result<Key, String> {
     for (_, property) in &parts {
         if !property.required {
             let name = property.name.as_deref().unwrap_or_default();
-            return Err(format!("`{name}` is part of the key and must be `required: true`"));
+            return Err(format!(
+                "`{name}` is part of the key and must be `required: true`"
+            ));
         }
     }
     let is_text = |property: &Property| property.logical_type.as_deref() == Some("string");
     let text = matches!(parts.as_slice(), [(_, only)] if is_text(only));
-    let properties = parts.iter().filter_map(|(_, property)| property.name.clone()).collect();
+    let properties = parts
+        .iter()
+        .filter_map(|(_, property)| property.name.clone())
+        .collect();
     Ok(Key { properties, text })
 }
 
 fn fields(object: &SchemaObject) -> Vec<Field> {
     let mut order: Vec<&Property> = object.properties.iter().filter(|p| p.primary_key).collect();
     order.sort_by_key(|property| property.primary_key_position.unwrap_or(i64::MAX));
-    let positions: BTreeMap<&str, u32> =
-        order.iter().zip(1..).filter_map(|(p, at)| Some((p.name.as_deref()?, at))).collect();
+    let positions: BTreeMap<&str, u32> = order
+        .iter()
+        .zip(1..)
+        .filter_map(|(p, at)| Some((p.name.as_deref()?, at)))
+        .collect();
     let mut fields = Vec::new();
     for property in &object.properties {
-        let key = property.name.as_deref().and_then(|name| positions.get(name)).copied();
+        let key = property
+            .name
+            .as_deref()
+            .and_then(|name| positions.get(name))
+            .copied();
         flatten("", property, key.unwrap_or(0), &mut fields);
     }
     fields
@@ -268,7 +295,12 @@ fn flatten(above: &str, property: &Property, key: u32, fields: &mut Vec<Field>) 
         kind,
         required: property.required,
         key,
-        description: property.description.clone().unwrap_or_default().trim().to_owned(),
+        description: property
+            .description
+            .clone()
+            .unwrap_or_default()
+            .trim()
+            .to_owned(),
         classification: property.classification.clone(),
     });
     for inner in &property.properties {
@@ -286,8 +318,11 @@ impl Key {
     ///
     /// One text is written as UTF-8, anything else as a compact JSON array.
     pub fn bytes(&self, event: &Value) -> Option<Vec<u8>> {
-        let parts: Option<Vec<&Value>> =
-            self.properties.iter().map(|name| event.get(name).filter(|v| !v.is_null())).collect();
+        let parts: Option<Vec<&Value>> = self
+            .properties
+            .iter()
+            .map(|name| event.get(name).filter(|v| !v.is_null()))
+            .collect();
         match (parts?.as_slice(), self.text) {
             ([], _) => None,
             ([Value::String(text)], true) => Some(text.clone().into_bytes()),
@@ -305,14 +340,23 @@ mod tests {
         serde_saphyr::from_str(text).expect("parses")
     }
 
-    const BASE: &str = "apiVersion: v3.1.0\nkind: DataContract\nid: c\nversion: 1.0.0\nstatus: active\n";
+    const BASE: &str =
+        "apiVersion: v3.1.0\nkind: DataContract\nid: c\nversion: 1.0.0\nstatus: active\n";
 
     #[test]
     fn a_small_contract_becomes_a_spec() {
-        let text = format!("{BASE}servers: [{{server: d, type: kafka}}]\nschema:\n- name: call\n  properties:\n  - {{name: id, logicalType: string, required: true, primaryKey: true}}\n  - {{name: ms, logicalType: integer}}\n");
+        let text = format!(
+            "{BASE}servers: [{{server: d, type: kafka}}]\nschema:\n- name: call\n  properties:\n  - {{name: id, logicalType: string, required: true, primaryKey: true}}\n  - {{name: ms, logicalType: integer}}\n"
+        );
         let spec = derive(&odcs(&text), &BTreeMap::new()).expect("derives");
         assert_eq!(spec.encoding, Encoding::Json);
-        assert_eq!(spec.key, Key { properties: vec!["id".to_owned()], text: true });
+        assert_eq!(
+            spec.key,
+            Key {
+                properties: vec!["id".to_owned()],
+                text: true
+            }
+        );
         assert_eq!(spec.fields.len(), 2);
         assert_eq!(spec.key.bytes(&json!({"id": "x"})), Some(b"x".to_vec()));
     }
@@ -326,7 +370,9 @@ mod tests {
 
     #[test]
     fn a_schema_file_that_does_not_parse_is_named() {
-        let text = format!("{BASE}schema:\n- name: call\n  authoritativeDefinitions: [{{type: implementation, url: call.avsc}}]\n");
+        let text = format!(
+            "{BASE}schema:\n- name: call\n  authoritativeDefinitions: [{{type: implementation, url: call.avsc}}]\n"
+        );
         let missing = derive(&odcs(&text), &BTreeMap::new()).expect_err("missing");
         assert!(missing[0].contains("call.avsc"), "{missing:?}");
         let files = BTreeMap::from([("call.avsc".to_owned(), "{\"type\":\"recrod\"}".to_owned())]);
@@ -336,9 +382,14 @@ mod tests {
 
     #[test]
     fn composite_keys_are_json_arrays_in_position_order() {
-        let text = format!("{BASE}schema:\n- name: call\n  properties:\n  - {{name: b, logicalType: integer, required: true, primaryKey: true, primaryKeyPosition: 2}}\n  - {{name: a, logicalType: string, required: true, primaryKey: true, primaryKeyPosition: 1}}\n");
+        let text = format!(
+            "{BASE}schema:\n- name: call\n  properties:\n  - {{name: b, logicalType: integer, required: true, primaryKey: true, primaryKeyPosition: 2}}\n  - {{name: a, logicalType: string, required: true, primaryKey: true, primaryKeyPosition: 1}}\n"
+        );
         let spec = derive(&odcs(&text), &BTreeMap::new()).expect("derives");
-        let key = spec.key.bytes(&json!({"b": 2, "a": "x"})).expect("has a key");
+        let key = spec
+            .key
+            .bytes(&json!({"b": 2, "a": "x"}))
+            .expect("has a key");
         assert_eq!(String::from_utf8(key).expect("text"), "[\"x\",2]");
         assert_eq!(spec.key.bytes(&json!({"b": 2})), None);
     }

@@ -177,7 +177,10 @@ mod tests {
         let pages = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/errors");
         for code in Code::ALL {
             let page = std::fs::read_to_string(pages.join(format!("{code}.md")));
-            assert!(page.is_ok_and(|page| page.starts_with(&format!("# {code}: "))), "{code}");
+            assert!(
+                page.is_ok_and(|page| page.starts_with(&format!("# {code}: "))),
+                "{code}"
+            );
         }
     }
 }

@@ -37,12 +37,28 @@ pub enum Bump {
 impl Version {
     /// The lowest version that a change of this size may carry after this one.
     pub fn bumped(self, bump: Bump) -> Self {
-        let Self { major, minor, patch } = self;
+        let Self {
+            major,
+            minor,
+            patch,
+        } = self;
         match bump {
             Bump::None => self,
-            Bump::Patch => Self { major, minor, patch: patch + 1 },
-            Bump::Minor => Self { major, minor: minor + 1, patch: 0 },
-            Bump::Major => Self { major: major + 1, minor: 0, patch: 0 },
+            Bump::Patch => Self {
+                major,
+                minor,
+                patch: patch + 1,
+            },
+            Bump::Minor => Self {
+                major,
+                minor: minor + 1,
+                patch: 0,
+            },
+            Bump::Major => Self {
+                major: major + 1,
+                minor: 0,
+                patch: 0,
+            },
         }
     }
 }
@@ -63,13 +79,29 @@ impl FromStr for Version {
             .split('.')
             .map(|part| {
                 let plain = !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
-                if plain { part.parse().map_err(|_| invalid()) } else { Err(invalid()) }
+                if plain {
+                    part.parse().map_err(|_| invalid())
+                } else {
+                    Err(invalid())
+                }
             })
             .collect::<Result<_, _>>()?;
         match parts[..] {
-            [major, minor, patch] => Ok(Self { major, minor, patch }),
-            [major, minor] => Ok(Self { major, minor, patch: 0 }),
-            [major] => Ok(Self { major, minor: 0, patch: 0 }),
+            [major, minor, patch] => Ok(Self {
+                major,
+                minor,
+                patch,
+            }),
+            [major, minor] => Ok(Self {
+                major,
+                minor,
+                patch: 0,
+            }),
+            [major] => Ok(Self {
+                major,
+                minor: 0,
+                patch: 0,
+            }),
             _ => Err(invalid()),
         }
     }
@@ -99,7 +131,10 @@ mod tests {
         assert_eq!(version.bumped(Bump::Minor).to_string(), "1.5.0");
         assert_eq!(version.bumped(Bump::Major).to_string(), "2.0.0");
         assert_eq!(version.bumped(Bump::Patch).to_string(), "1.4.3");
-        assert_eq!("v2".parse::<Version>().expect("parses").to_string(), "2.0.0");
+        assert_eq!(
+            "v2".parse::<Version>().expect("parses").to_string(),
+            "2.0.0"
+        );
         assert!("1.10.0".parse::<Version>().expect("a") > "1.9.9".parse().expect("b"));
         for bad in ["", "1.", "a", "1.2.3.4", "1.2.-3", "1.2.3-rc1", "+1"] {
             assert!(bad.parse::<Version>().is_err(), "{bad}");

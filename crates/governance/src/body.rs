@@ -265,7 +265,11 @@ impl From<&StoredSettings> for Settings {
             inbox_retention_ms: u64::try_from(stored.inbox_retention_ms).unwrap_or(0),
             quarantine_retention_ms: u64::try_from(stored.quarantine_retention_ms).unwrap_or(0),
             inbox: stored.inbox.clone(),
-            mode: if stored.mode == "shadow" { Mode::Shadow } else { Mode::Enforce },
+            mode: if stored.mode == "shadow" {
+                Mode::Shadow
+            } else {
+                Mode::Enforce
+            },
             tombstones: treatment(&stored.tombstones),
             additional_properties: treatment(&stored.additional_properties),
             event_time: stored.event_time.clone(),
@@ -286,5 +290,9 @@ fn treatment_text(treatment: Treatment) -> String {
 }
 
 fn treatment(text: &str) -> Treatment {
-    if text == "pass" { Treatment::Pass } else { Treatment::Refuse }
+    if text == "pass" {
+        Treatment::Pass
+    } else {
+        Treatment::Refuse
+    }
 }

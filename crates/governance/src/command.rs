@@ -59,9 +59,10 @@ impl Command {
     /// `Kind name` of each document.
     pub fn documents(&self) -> Vec<String> {
         match self {
-            Command::Apply(submitted) => {
-                submitted.iter().map(|submitted| submitted.document.label()).collect()
-            }
+            Command::Apply(submitted) => submitted
+                .iter()
+                .map(|submitted| submitted.document.label())
+                .collect(),
             Command::Found(_) | Command::Activate(_) | Command::Unreadable(_) => Vec::new(),
         }
     }

@@ -1,8 +1,6 @@
 //! Events of the governance log: every type, its stored name, its schema.
 
-use crate::body::{
-    Activated, ContractVersion, Domain, Founded, Port, Product, Rejected, Team,
-};
+use crate::body::{Activated, ContractVersion, Domain, Founded, Port, Product, Rejected, Team};
 use apache_avro::Schema;
 use apache_avro::reader::datum::GenericDatumReader;
 use apache_avro::writer::datum::GenericDatumWriter;
@@ -28,6 +26,7 @@ macro_rules! events {
     ($($(#[$doc:meta])* $name:ident($body:ty) = $kind:literal,)*) => {
         /// What happened, in the past tense.
         #[derive(Debug, Clone, PartialEq, Eq)]
+        #[expect(clippy::large_enum_variant, reason = "events are few, and read one at a time")]
         pub enum Event {
             $($(#[$doc])* $name($body),)*
         }
@@ -137,17 +136,29 @@ fn parsed(kind: &str) -> Schema {
 }
 
 fn write<T: serde::Serialize>(schema: &Schema, body: &T) -> Vec<u8> {
-    let writer = GenericDatumWriter::builder(schema).build().expect("no references to resolve");
-    writer.write_ser_to_vec(body).expect("bodies fit their schemas: tested for every type")
+    let writer = GenericDatumWriter::builder(schema)
+        .build()
+        .expect("no references to resolve");
+    writer
+        .write_ser_to_vec(body)
+        .expect("bodies fit their schemas: tested for every type")
 }
 
 fn read<T: serde::de::DeserializeOwned>(kind: &str, mut bytes: &[u8]) -> Result<T, BodyError> {
     let schema = schema(kind).expect("every kind has a schema");
-    let undecodable =
-        |message: String| BodyError::Undecodable { kind: kind.to_owned(), message };
+    let undecodable = |message: String| BodyError::Undecodable {
+        kind: kind.to_owned(),
+        message,
+    };
     let reader = GenericDatumReader::builder(schema)
         .build()
         .map_err(|error| undecodable(error.to_string()))?;
-    let body = reader.read_deser(&mut bytes).map_err(|error| undecodable(error.to_string()))?;
-    if bytes.is_empty() { Ok(body) } else { Err(undecodable("bytes are left over".to_owned())) }
+    let body = reader
+        .read_deser(&mut bytes)
+        .map_err(|error| undecodable(error.to_string()))?;
+    if bytes.is_empty() {
+        Ok(body)
+    } else {
+        Err(undecodable("bytes are left over".to_owned()))
+    }
 }

@@ -105,8 +105,14 @@ impl Fact {
         };
         let mut bytes = MAGIC.to_vec();
         bytes.extend_from_slice(&*FINGERPRINT);
-        let writer = GenericDatumWriter::builder(&ENVELOPE).build().expect("no references");
-        bytes.extend(writer.write_ser_to_vec(&envelope).expect("the envelope fits its schema"));
+        let writer = GenericDatumWriter::builder(&ENVELOPE)
+            .build()
+            .expect("no references");
+        bytes.extend(
+            writer
+                .write_ser_to_vec(&envelope)
+                .expect("the envelope fits its schema"),
+        );
         bytes
     }
 
@@ -116,7 +122,9 @@ impl Fact {
     /// [`FactError`]: the reader stops there, says where, and goes on serving its last good view.
     pub fn decode(value: &[u8]) -> Result<Self, FactError> {
         let fail = |message: &str| FactError::Envelope(message.to_owned());
-        let mut datum = value.get(HEADER..).ok_or_else(|| fail("shorter than its header"))?;
+        let mut datum = value
+            .get(HEADER..)
+            .ok_or_else(|| fail("shorter than its header"))?;
         if value[..2] != MAGIC {
             return Err(fail("no Avro single object (C3 01)"));
         }
@@ -126,15 +134,16 @@ impl Fact {
         let reader = GenericDatumReader::builder(&ENVELOPE)
             .build()
             .map_err(|error| FactError::Envelope(error.to_string()))?;
-        let envelope: Envelope =
-            reader.read_deser(&mut datum).map_err(|error| FactError::Envelope(error.to_string()))?;
+        let envelope: Envelope = reader
+            .read_deser(&mut datum)
+            .map_err(|error| FactError::Envelope(error.to_string()))?;
         if !datum.is_empty() {
             return Err(fail("bytes are left over"));
         }
         let seq = u64::try_from(envelope.seq).map_err(|_| fail("seq is negative"))?;
         let event = Event::decode_body(&envelope.kind, &envelope.body)
             .map_err(|source| FactError::Body { seq, source })?;
-        Ok(Self {
+        let fact = Self {
             seq,
             prev_hash: envelope.prev_hash,
             time_ms: envelope.time,
@@ -142,7 +151,12 @@ impl Fact {
             authenticated_by: envelope.authenticated_by,
             proposal_id: envelope.proposal_id,
             event,
-        })
+        };
+        // The subject stands there for readers who do not know the type; it must say what the body says.
+        if envelope.subject != fact.subject() {
+            return Err(fail("the subject is not the body's"));
+        }
+        Ok(fact)
     }
 }
 
@@ -157,8 +171,10 @@ pub fn leaf_hash(value: &[u8]) -> Hash {
 /// Lower-case hex.
 pub fn hex(bytes: &[u8]) -> String {
     use std::fmt::Write;
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        write!(text, "{byte:02x}").expect("writing to a String cannot fail");
-        text
-    })
+    bytes
+        .iter()
+        .fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+            write!(text, "{byte:02x}").expect("writing to a String cannot fail");
+            text
+        })
 }

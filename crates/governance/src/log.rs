@@ -27,7 +27,9 @@ pub enum LogError {
         found: u64,
     },
     /// Its `prev_hash` is not the hash of the fact before.
-    #[error("position {seq} does not follow the fact before it: prev_hash {found}, expected {expected}")]
+    #[error(
+        "position {seq} does not follow the fact before it: prev_hash {found}, expected {expected}"
+    )]
     Chain {
         /// Position.
         seq: u64,
@@ -86,16 +88,31 @@ pub fn check(mesh: &Mesh, value: &[u8]) -> Result<Fact, LogError> {
     let seq = mesh.size;
     let fact = Fact::decode(value).map_err(|source| LogError::Unreadable { seq, source })?;
     if fact.seq != seq {
-        return Err(LogError::Gap { expected: seq, found: fact.seq });
+        return Err(LogError::Gap {
+            expected: seq,
+            found: fact.seq,
+        });
     }
-    let expected = if seq == 0 { hex(&Hash::default()) } else { mesh.last_hash.clone() };
+    let expected = if seq == 0 {
+        hex(&Hash::default())
+    } else {
+        mesh.last_hash.clone()
+    };
     let found = hex(&fact.prev_hash);
     if found != expected {
-        return Err(LogError::Chain { seq, expected, found });
+        return Err(LogError::Chain {
+            seq,
+            expected,
+            found,
+        });
     }
     if fact.time_ms < mesh.last_time_ms {
         let (expected, found) = (mesh.last_time_ms, fact.time_ms);
-        return Err(LogError::Time { seq, expected, found });
+        return Err(LogError::Time {
+            seq,
+            expected,
+            found,
+        });
     }
     let founding = matches!(fact.event, crate::event::Event::MeshFounded(_));
     if founding != (seq == 0) {
@@ -110,17 +127,24 @@ pub fn check(mesh: &Mesh, value: &[u8]) -> Result<Fact, LogError> {
 /// [`LogError`]; the state is then as before.
 pub fn fold(mesh: &mut Mesh, value: &[u8]) -> Result<Fact, LogError> {
     let fact = check(mesh, value)?;
-    mesh.apply(&fact, value);
     if let Some((invariant, what)) = crate::invariants::first_broken_by(mesh, &fact) {
-        return Err(LogError::Invariant { seq: fact.seq, invariant, what });
+        return Err(LogError::Invariant {
+            seq: fact.seq,
+            invariant,
+            what,
+        });
     }
+    mesh.apply(&fact, value);
     Ok(fact)
 }
 
 /// The next fact after a state: `seq`, `prev_hash` and a time that does not go back.
 pub fn next(mesh: &Mesh, stamp: &crate::command::Stamp, event: crate::event::Event) -> Fact {
     let mut prev_hash = Hash::default();
-    for (byte, pair) in prev_hash.iter_mut().zip(mesh.last_hash.as_bytes().chunks(2)) {
+    for (byte, pair) in prev_hash
+        .iter_mut()
+        .zip(mesh.last_hash.as_bytes().chunks(2))
+    {
         let text = std::str::from_utf8(pair).expect("the state's hash is hex");
         *byte = u8::from_str_radix(text, 16).expect("the state's hash is hex");
     }

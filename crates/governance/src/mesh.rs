@@ -70,7 +70,10 @@ pub struct Contract {
 impl Contract {
     /// The latest approved version of a major.
     pub fn latest(&self, major: u32) -> Option<(&Version, &Entity<body::ContractVersion>)> {
-        self.versions.iter().rev().find(|(version, _)| version.major == major)
+        self.versions
+            .iter()
+            .rev()
+            .find(|(version, _)| version.major == major)
     }
 }
 
@@ -159,13 +162,17 @@ impl Mesh {
                 }
             }
             Event::PortOpened(body) => {
-                let port = Port { opened: entity(fact, body.clone()), activations: Vec::new() };
+                let port = Port {
+                    opened: entity(fact, body.clone()),
+                    activations: Vec::new(),
+                };
                 self.ports.entry(body.address.clone()).or_insert(port);
             }
             Event::ContractVersionActivated(body) => {
-                if let (Some(port), Ok(version)) =
-                    (self.ports.get_mut(&body.port), body.version.parse::<Version>())
-                {
+                if let (Some(port), Ok(version)) = (
+                    self.ports.get_mut(&body.port),
+                    body.version.parse::<Version>(),
+                ) {
                     port.activations.push(Activation {
                         seq: fact.seq,
                         time_ms: fact.time_ms,
@@ -180,15 +187,19 @@ impl Mesh {
 
     fn remember_proposal(&mut self, fact: &Fact) {
         // Every 256 facts, so that a long replay stays linear; by position, so that every replay does the same.
-        if fact.seq % 256 == 0 {
+        if fact.seq.is_multiple_of(256) {
             let oldest = fact.time_ms - PROPOSAL_MEMORY_MS;
-            self.proposals.retain(|_, proposal| proposal.time_ms >= oldest);
+            self.proposals
+                .retain(|_, proposal| proposal.time_ms >= oldest);
         }
-        let proposal = self.proposals.entry(fact.proposal_id.clone()).or_insert_with(|| Proposal {
-            seqs: Vec::new(),
-            refusals: Vec::new(),
-            time_ms: fact.time_ms,
-        });
+        let proposal = self
+            .proposals
+            .entry(fact.proposal_id.clone())
+            .or_insert_with(|| Proposal {
+                seqs: Vec::new(),
+                refusals: Vec::new(),
+                time_ms: fact.time_ms,
+            });
         proposal.seqs.push(fact.seq);
         if let Event::ProposalRejected(body) = &fact.event {
             proposal.refusals.clone_from(&body.reasons);
@@ -197,7 +208,10 @@ impl Mesh {
 
     /// The mesh's id; empty before the first fact.
     pub fn id(&self) -> &str {
-        self.founded.as_ref().map(|founded| founded.mesh_id.as_str()).unwrap_or_default()
+        self.founded
+            .as_ref()
+            .map(|founded| founded.mesh_id.as_str())
+            .unwrap_or_default()
     }
 
     /// RFC 6962 root over all facts so far.
@@ -232,8 +246,14 @@ impl Mesh {
             let body = &port.opened.state;
             let major = u32::try_from(body.major).ok()?;
             let (version, approved) = self.contracts.get(&body.contract_id)?.latest(major)?;
-            let in_force = port.active().is_some_and(|active| active.version >= *version);
-            (!in_force).then_some(Due { port, version: *version, contract: &approved.state })
+            let in_force = port
+                .active()
+                .is_some_and(|active| active.version >= *version);
+            (!in_force).then_some(Due {
+                port,
+                version: *version,
+                contract: &approved.state,
+            })
         });
         due.collect()
     }
@@ -247,7 +267,8 @@ impl Mesh {
             caused(due.port.opened.created_seq)
                 || approved.is_some_and(|version| caused(version.created_seq))
         });
-        due.map(|due| due.port.opened.state.address.clone()).collect()
+        due.map(|due| due.port.opened.state.address.clone())
+            .collect()
     }
 }
 
@@ -263,7 +284,12 @@ pub struct Due<'a> {
 }
 
 fn entity<T>(fact: &Fact, state: T) -> Entity<T> {
-    Entity { created_seq: fact.seq, changed_seq: fact.seq, changed_ms: fact.time_ms, state }
+    Entity {
+        created_seq: fact.seq,
+        changed_seq: fact.seq,
+        changed_ms: fact.time_ms,
+        state,
+    }
 }
 
 fn put<K: Ord, T>(map: &mut BTreeMap<K, Entity<T>>, key: K, fact: &Fact, state: T) {

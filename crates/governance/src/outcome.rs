@@ -46,7 +46,11 @@ pub struct Reply {
 impl Reply {
     /// A reply of the present version.
     pub fn new(proposal_id: impl Into<String>, outcome: Outcome) -> Self {
-        Self { v: 1, proposal_id: proposal_id.into(), outcome }
+        Self {
+            v: 1,
+            proposal_id: proposal_id.into(),
+            outcome,
+        }
     }
 
     /// The record's value.
@@ -56,7 +60,9 @@ impl Reply {
 
     /// Read a record's value; `None` for what this build does not know.
     pub fn decode(value: &[u8]) -> Option<Self> {
-        serde_json::from_slice(value).ok().filter(|reply: &Self| reply.v == 1)
+        serde_json::from_slice(value)
+            .ok()
+            .filter(|reply: &Self| reply.v == 1)
     }
 }
 
@@ -70,6 +76,9 @@ mod tests {
         let text = r#"{"v":1,"proposal_id":"a/1","status":"accepted","seqs":[3,4]}"#;
         assert_eq!(String::from_utf8(reply.encode()).expect("text"), text);
         assert_eq!(Reply::decode(text.as_bytes()), Some(reply));
-        assert_eq!(Reply::decode(br#"{"v":2,"proposal_id":"a","status":"accepted","seqs":[]}"#), None);
+        assert_eq!(
+            Reply::decode(br#"{"v":2,"proposal_id":"a","status":"accepted","seqs":[]}"#),
+            None
+        );
     }
 }

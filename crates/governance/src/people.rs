@@ -64,7 +64,10 @@ pub struct People {
 impl std::fmt::Debug for People {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let (persons, spans) = (self.persons.len(), self.spans.len());
-        write!(f, "People {{ persons: {persons}, spans: {spans}, secret: *** }}")
+        write!(
+            f,
+            "People {{ persons: {persons}, spans: {spans}, secret: *** }}"
+        )
     }
 }
 
@@ -87,7 +90,10 @@ impl People {
     /// # Errors
     /// [`PeopleError`] for a record that this build cannot read.
     pub fn apply(&mut self, key: &str, value: Option<&[u8]>) -> Result<(), PeopleError> {
-        let fail = |message: String| PeopleError { key: key.to_owned(), message };
+        let fail = |message: String| PeopleError {
+            key: key.to_owned(),
+            message,
+        };
         let Some(value) = value else {
             self.erase(key);
             return Ok(());
@@ -95,8 +101,12 @@ impl People {
         let entry: Entry = serde_json::from_slice(value).map_err(|e| fail(e.to_string()))?;
         match entry {
             Entry::Secret { v: 1, secret } => {
-                let bytes = URL_SAFE_NO_PAD.decode(secret).map_err(|e| fail(e.to_string()))?;
-                let secret = bytes.try_into().map_err(|_| fail("not 32 bytes".to_owned()))?;
+                let bytes = URL_SAFE_NO_PAD
+                    .decode(secret)
+                    .map_err(|e| fail(e.to_string()))?;
+                let secret = bytes
+                    .try_into()
+                    .map_err(|_| fail("not 32 bytes".to_owned()))?;
                 self.secret = Some(secret);
             }
             Entry::Person { v: 1, principal } => {
@@ -105,7 +115,9 @@ impl People {
                 self.ids.insert(principal, id.to_owned());
             }
             Entry::Span { v: 1, salt, value } => {
-                let salt = URL_SAFE_NO_PAD.decode(salt).map_err(|e| fail(e.to_string()))?;
+                let salt = URL_SAFE_NO_PAD
+                    .decode(salt)
+                    .map_err(|e| fail(e.to_string()))?;
                 let id = key.strip_prefix("span/").unwrap_or(key);
                 self.spans.insert(id.to_owned(), (salt, value));
             }
@@ -153,7 +165,10 @@ impl People {
         let id = format!("p-{}", &hex(&digest)[..20]);
         self.persons.insert(id.clone(), principal.to_owned());
         self.ids.insert(principal.to_owned(), id.clone());
-        let entry = Entry::Person { v: 1, principal: principal.to_owned() };
+        let entry = Entry::Person {
+            v: 1,
+            principal: principal.to_owned(),
+        };
         let key = format!("person/{id}");
         (id, Some((key, entry)))
     }
@@ -187,9 +202,17 @@ impl People {
     fn commit(&mut self, span: &PersonalSpan, request: &str, index: &str) -> NewEntry {
         let salt = self.derive(&["salt", request, index]);
         let id = commitment(&salt, &span.raw);
-        self.spans.insert(id.clone(), (salt.to_vec(), span.raw.clone()));
+        self.spans
+            .insert(id.clone(), (salt.to_vec(), span.raw.clone()));
         let salt = URL_SAFE_NO_PAD.encode(salt);
-        (format!("span/{id}"), Entry::Span { v: 1, salt, value: span.raw.clone() })
+        (
+            format!("span/{id}"),
+            Entry::Span {
+                v: 1,
+                salt,
+                value: span.raw.clone(),
+            },
+        )
     }
 
     /// A stored text with the personal values put back, byte for byte; what was erased stays a commitment.
@@ -206,9 +229,17 @@ impl People {
                 Some((_, value)) => {
                     // The value's own quotes stand around the token too.
                     let quoted = value.starts_with('"') && before.ends_with('"');
-                    out.push_str(if quoted { &before[..before.len() - 1] } else { before });
+                    out.push_str(if quoted {
+                        &before[..before.len() - 1]
+                    } else {
+                        before
+                    });
                     out.push_str(value);
-                    rest = if quoted { after.strip_prefix('"').unwrap_or(after) } else { after };
+                    rest = if quoted {
+                        after.strip_prefix('"').unwrap_or(after)
+                    } else {
+                        after
+                    };
                 }
                 None => {
                     out.push_str(before);
@@ -226,7 +257,10 @@ impl People {
     fn derive(&self, parts: &[&str]) -> Hash {
         let key = self.secret.unwrap_or_default();
         let mut block = [0x36_u8; 64];
-        block.iter_mut().zip(key).for_each(|(byte, key)| *byte ^= key);
+        block
+            .iter_mut()
+            .zip(key)
+            .for_each(|(byte, key)| *byte ^= key);
         let mut inner = Sha256::new_with_prefix(block);
         for part in parts {
             inner.update((part.len() as u64).to_be_bytes());
@@ -288,7 +322,10 @@ mod tests {
     fn the_same_document_again_is_unchanged_and_the_same_request_gives_the_same_bytes() {
         let (hidden, entries) = people().hide(TEXT, None, "r1");
         let mut later = replay(&entries);
-        assert_eq!(later.hide(TEXT, Some(&hidden), "r2"), (hidden.clone(), vec![]));
+        assert_eq!(
+            later.hide(TEXT, Some(&hidden), "r2"),
+            (hidden.clone(), vec![])
+        );
         assert_eq!(people().hide(TEXT, None, "r1").0, hidden);
         assert_ne!(people().hide(TEXT, None, "r2").0, hidden);
         let changed = TEXT.replace("owner", "steward");

@@ -96,7 +96,10 @@ struct Attributes {
 /// `headers` are the record's, as text.
 pub fn read(headers: &[(String, String)], value: &[u8], fallback_id: &str) -> Proposal {
     let header = |name: &str| {
-        let found = headers.iter().rev().find(|(key, _)| key.eq_ignore_ascii_case(name));
+        let found = headers
+            .iter()
+            .rev()
+            .find(|(key, _)| key.eq_ignore_ascii_case(name));
         found.map(|(_, value)| value.clone())
     };
     let content_type = header("content-type").unwrap_or_default();
@@ -161,7 +164,13 @@ fn proposal(attributes: Attributes, data: &[u8]) -> Proposal {
         },
         other => {
             let message = format!("command `{other}` is not known");
-            let refusal = refuse(Code::UnknownCommand, "", "/type", message, format!("use {APPLY}"));
+            let refusal = refuse(
+                Code::UnknownCommand,
+                "",
+                "/type",
+                message,
+                format!("use {APPLY}"),
+            );
             Request::Unreadable(vec![refusal])
         }
     };
@@ -187,8 +196,14 @@ fn apply(attributes: &Attributes, data: &[u8]) -> Request {
     match std::str::from_utf8(data) {
         Ok(text) if !text.trim().is_empty() => {
             let (name, text) = ("document".to_owned(), text.to_owned());
-            let file = BundledFile { name, text, files: BTreeMap::new() };
-            Request::Apply(Bundle { documents: vec![file] })
+            let file = BundledFile {
+                name,
+                text,
+                files: BTreeMap::new(),
+            };
+            Request::Apply(Bundle {
+                documents: vec![file],
+            })
         }
         Ok(_) => fail("the proposal has no data".to_owned()),
         Err(error) => fail(format!("the document is no UTF-8 text: {error}")),
@@ -220,15 +235,21 @@ mod tests {
     use super::*;
 
     fn headers(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
-        pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect()
+        pairs
+            .iter()
+            .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()))
+            .collect()
     }
 
     #[test]
     fn binary_and_structured_mode_say_the_same() {
         let binary = read(
             &headers(&[
-                ("ce_specversion", "1.0"), ("ce_type", APPLY), ("ce_source", "flights"),
-                ("ce_id", "1"), ("content-type", "application/yaml"),
+                ("ce_specversion", "1.0"),
+                ("ce_type", APPLY),
+                ("ce_source", "flights"),
+                ("ce_id", "1"),
+                ("content-type", "application/yaml"),
             ]),
             b"kind: Team\n",
             "t/0/5",
@@ -250,7 +271,9 @@ mod tests {
             br#"{"specversion":"1.0","type":"mesh.proposal.apply.v1","source":"s","id":"1","data":{"kind":"Team"}}"#,
             "x",
         );
-        let Request::Apply(bundle) = proposal.request else { panic!("no apply") };
+        let Request::Apply(bundle) = proposal.request else {
+            panic!("no apply")
+        };
         assert_eq!(bundle.documents[0].text, r#"{"kind":"Team"}"#);
     }
 
@@ -258,12 +281,24 @@ mod tests {
     fn what_is_no_proposal_is_answered_too() {
         for (pairs, value) in [
             (headers(&[]), &b"hello"[..]),
-            (headers(&[("ce_type", "x"), ("ce_source", "s"), ("ce_id", "1")]), b""),
-            (headers(&[("ce_type", APPLY), ("ce_source", "s"), ("ce_id", "1")]), b"\xff"),
-            (headers(&[("content-type", "application/cloudevents+json")]), b"{"),
+            (
+                headers(&[("ce_type", "x"), ("ce_source", "s"), ("ce_id", "1")]),
+                b"",
+            ),
+            (
+                headers(&[("ce_type", APPLY), ("ce_source", "s"), ("ce_id", "1")]),
+                b"\xff",
+            ),
+            (
+                headers(&[("content-type", "application/cloudevents+json")]),
+                b"{",
+            ),
         ] {
             let proposal = read(&pairs, value, "topic/0/5");
-            assert!(matches!(proposal.request, Request::Unreadable(_)), "{pairs:?}");
+            assert!(
+                matches!(proposal.request, Request::Unreadable(_)),
+                "{pairs:?}"
+            );
             assert!(!proposal.id.is_empty());
         }
     }

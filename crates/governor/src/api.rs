@@ -74,7 +74,11 @@ impl Replies {
 
     fn arrived(&self, reply: Reply) {
         let mut waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        for waiter in waiting.waiters.remove(&reply.proposal_id).unwrap_or_default() {
+        for waiter in waiting
+            .waiters
+            .remove(&reply.proposal_id)
+            .unwrap_or_default()
+        {
             // A caller that has gone away needs no answer.
             drop(waiter.send(reply.outcome.clone()));
         }
@@ -87,7 +91,11 @@ impl Replies {
     fn expect(&self, id: &str) -> oneshot::Receiver<Outcome> {
         let (sender, receiver) = oneshot::channel();
         let mut waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        waiting.waiters.entry(id.to_owned()).or_default().push(sender);
+        waiting
+            .waiters
+            .entry(id.to_owned())
+            .or_default()
+            .push(sender);
         receiver
     }
 }
@@ -126,12 +134,14 @@ async fn propose(
     if parameters.dry_run {
         return dry_run(&api, &id, &content_type, &principal, &body).await;
     }
-    let asynchronously =
-        text("prefer").is_some_and(|prefer| prefer.contains("respond-async"));
+    let asynchronously = text("prefer").is_some_and(|prefer| prefer.contains("respond-async"));
     submit(&api, id, &content_type, &principal, body, asynchronously).await
 }
 
-#[expect(clippy::disallowed_methods, reason = "the edge makes the ids that deciding is given")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the edge makes the ids that deciding is given"
+)]
 fn new_id() -> String {
     uuid::Uuid::now_v7().to_string()
 }
@@ -176,7 +186,10 @@ async fn submit(
         timestamp_ms: None,
         key: Some(proposal_id.clone().into_bytes()),
         value: Some(body.to_vec()),
-        headers: headers.iter().map(|(k, v)| Header::new(k.as_str(), v.as_bytes())).collect(),
+        headers: headers
+            .iter()
+            .map(|(k, v)| Header::new(k.as_str(), v.as_bytes()))
+            .collect(),
     };
     if let Err(error) = api.producer.send(request).await {
         let status = if error.is_too_large() {
@@ -267,9 +280,12 @@ async fn dry_run(
                 .iter()
                 .map(|event| json!({"type": event.kind(), "subject": event.subject(id)}))
                 .collect();
-            let status = if events.is_empty() { "unchanged" } else { "accepted" };
-            axum::Json(json!({"dry_run": true, "status": status, "events": events}))
-                .into_response()
+            let status = if events.is_empty() {
+                "unchanged"
+            } else {
+                "accepted"
+            };
+            axum::Json(json!({"dry_run": true, "status": status, "events": events})).into_response()
         }
         Err(rejection) => {
             let body = json!({

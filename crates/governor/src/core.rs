@@ -51,7 +51,12 @@ pub(crate) struct GovernorCore {
 
 impl GovernorCore {
     pub(crate) fn new(topics: Topics, founding: Founding) -> Self {
-        Self { topics, founding, mesh: Mesh::default(), people: People::default() }
+        Self {
+            topics,
+            founding,
+            mesh: Mesh::default(),
+            people: People::default(),
+        }
     }
 
     fn channel(&self, topic: &str) -> Channel {
@@ -109,20 +114,34 @@ impl GovernorCore {
         let known = self.mesh.proposals.get(id)?;
         Some(if known.is_rejected() {
             let seq = known.seqs.last().copied().unwrap_or_default();
-            Outcome::Rejected { seq, reasons: known.refusals.clone() }
+            Outcome::Rejected {
+                seq,
+                reasons: known.refusals.clone(),
+            }
         } else {
-            Outcome::Accepted { seqs: known.seqs.clone() }
+            Outcome::Accepted {
+                seqs: known.seqs.clone(),
+            }
         })
     }
 
     fn settle(&mut self, prepared: Prepared, outputs: &mut Vec<Outgoing>) -> Outcome {
-        let Prepared { stamp, command, actor_entry, entries } = prepared;
+        let Prepared {
+            stamp,
+            command,
+            actor_entry,
+            entries,
+        } = prepared;
         match decide(&self.mesh, &stamp, &command) {
-            Ok(events) if events.is_empty() => Outcome::Unchanged { seq: self.mesh.size },
+            Ok(events) if events.is_empty() => Outcome::Unchanged {
+                seq: self.mesh.size,
+            },
             Ok(events) => {
                 self.write_entries(actor_entry.into_iter().chain(entries).collect(), outputs);
-                let seqs =
-                    events.into_iter().map(|event| self.record(&stamp, event, outputs)).collect();
+                let seqs = events
+                    .into_iter()
+                    .map(|event| self.record(&stamp, event, outputs))
+                    .collect();
                 Outcome::Accepted { seqs }
             }
             Err(rejection) => {
@@ -144,7 +163,9 @@ impl LogCore for GovernorCore {
     fn fold(&mut self, record: &Record) -> Result<(), String> {
         if record.topic == self.topics.governance {
             let value = record.value.as_deref().unwrap_or_default();
-            log::fold(&mut self.mesh, value).map(drop).map_err(|error| chain(&error))
+            log::fold(&mut self.mesh, value)
+                .map(drop)
+                .map_err(|error| chain(&error))
         } else {
             fold_people(&mut self.people, record)
         }
@@ -179,7 +200,9 @@ impl LogCore for GovernorCore {
             let refused = matches!(outcome, Outcome::Rejected { .. });
             for (key, entry) in actor.into_iter().filter(|_| refused) {
                 let value = serde_json::to_vec(&entry).expect("entries have text keys only");
-                self.people.apply(&key, Some(&value)).expect("our own entry reads back");
+                self.people
+                    .apply(&key, Some(&value))
+                    .expect("our own entry reads back");
             }
         }
         outputs.push(self.reply(&Reply::new(id, outcome)));
@@ -192,18 +215,31 @@ impl LogCore for GovernorCore {
     }
 
     fn request_topics(&self) -> Vec<String> {
-        let domains = self.mesh.domains.keys().map(|domain| topics::domain_proposals(domain));
-        std::iter::once(self.topics.proposals.clone()).chain(domains).collect()
+        let domains = self
+            .mesh
+            .domains
+            .keys()
+            .map(|domain| topics::domain_proposals(domain));
+        std::iter::once(self.topics.proposals.clone())
+            .chain(domains)
+            .collect()
     }
 
     fn found(&mut self) -> Vec<Outgoing> {
         let mut outputs = Vec::new();
         let (key, secret) = People::secret_entry(&self.founding.secret);
         let value = serde_json::to_vec(&secret).expect("entries have text keys only");
-        self.people.apply(&key, Some(&value)).expect("our own entry reads back");
+        self.people
+            .apply(&key, Some(&value))
+            .expect("our own entry reads back");
         let proposal_id = format!("founding#{}", self.founding.mesh_id);
-        let (person, entry) = self.people.person(&self.founding.administrator, &proposal_id);
-        self.write_entries(vec![(key, secret)].into_iter().chain(entry).collect(), &mut outputs);
+        let (person, entry) = self
+            .people
+            .person(&self.founding.administrator, &proposal_id);
+        self.write_entries(
+            vec![(key, secret)].into_iter().chain(entry).collect(),
+            &mut outputs,
+        );
         let stamp = Stamp {
             time_ms: self.founding.time_ms,
             actor: "system:governor".to_owned(),
@@ -231,8 +267,14 @@ impl LogCore for GovernorCore {
 /// # Errors
 /// What cannot be read, as text.
 pub fn fold_people(people: &mut People, record: &Record) -> Result<(), String> {
-    let key = record.key.as_deref().map(String::from_utf8_lossy).unwrap_or_default();
-    people.apply(&key, record.value.as_deref()).map_err(|error| error.to_string())
+    let key = record
+        .key
+        .as_deref()
+        .map(String::from_utf8_lossy)
+        .unwrap_or_default();
+    people
+        .apply(&key, record.value.as_deref())
+        .map_err(|error| error.to_string())
 }
 
 /// An error with its sources, in one line.

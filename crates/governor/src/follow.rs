@@ -64,7 +64,9 @@ impl Ends {
             Ok(Err(_)) => Err(NotAtEnd("the follower has stopped".to_owned())),
             Err(_) => {
                 let trouble = self.view.borrow().trouble.clone();
-                Err(NotAtEnd(trouble.unwrap_or_else(|| format!("no answer within {limit:?}"))))
+                Err(NotAtEnd(
+                    trouble.unwrap_or_else(|| format!("no answer within {limit:?}")),
+                ))
             }
         }
     }
@@ -81,7 +83,11 @@ impl Follower {
         let requester = facts.end_requester();
         let (sender, view) = watch::channel(View::default());
         let task = tokio::spawn(run(facts, people, sender));
-        let ends = Ends { requester, view: view.clone(), asked: Arc::default() };
+        let ends = Ends {
+            requester,
+            view: view.clone(),
+            asked: Arc::default(),
+        };
         Ok(Self { view, ends, task })
     }
 
@@ -139,7 +145,9 @@ async fn run(mut facts: LogReader, mut people: LogReader, sender: watch::Sender<
 
 fn fold(mesh: &mut Mesh, record: &Record) -> Result<(), String> {
     let value = record.value.as_deref().unwrap_or_default();
-    log::fold(mesh, value).map(drop).map_err(|error| chain(&error))
+    log::fold(mesh, value)
+        .map(drop)
+        .map_err(|error| chain(&error))
 }
 
 fn publish(sender: &watch::Sender<View>, mesh: &Mesh, people: Option<&People>) {

@@ -77,10 +77,16 @@ pub async fn start(
     let mesh_id = config.founding.mesh_id.clone();
     let topics = Topics::of(&mesh_id);
     let admin = Arc::new(Admin::new(&config.cluster)?);
-    admin.ensure_topics(&topics.specs(config.replication)).await?;
+    admin
+        .ensure_topics(&topics.specs(config.replication))
+        .await?;
     let follower = Follower::start(&config.cluster, &topics)?;
     let producer = Producer::new(&config.cluster)?;
-    let end = admin.end_offsets(&topics.outcomes).await?.first().map_or(0, |ends| ends.end);
+    let end = admin
+        .end_offsets(&topics.outcomes)
+        .await?
+        .first()
+        .map_or(0, |ends| ends.end);
     let reader = LogReader::follow(&config.cluster, &topics.outcomes, end)?;
     let replies = api::Replies::default();
     let (pending_sender, pending) = watch::channel(Pending::new());
@@ -93,8 +99,10 @@ pub async fn start(
         view: follower.view(),
         pending: pending_sender,
     };
-    let tasks =
-        vec![tokio::spawn(replies.clone().follow(reader)), tokio::spawn(provisioner.run())];
+    let tasks = vec![
+        tokio::spawn(replies.clone().follow(reader)),
+        tokio::spawn(provisioner.run()),
+    ];
     let router = api::router(api::Api {
         producer,
         topics: topics.clone(),
@@ -114,7 +122,13 @@ pub async fn start(
         },
         GovernorCore::new(topics, config.founding),
     );
-    Ok(GovernorHandle { writer, follower, tasks, pending, router })
+    Ok(GovernorHandle {
+        writer,
+        follower,
+        tasks,
+        pending,
+        router,
+    })
 }
 
 impl GovernorHandle {
@@ -157,7 +171,10 @@ impl GovernorHandle {
         }
         self.follower.stop();
         let writer = self.writer;
-        if tokio::task::spawn_blocking(move || writer.stop()).await.is_err() {
+        if tokio::task::spawn_blocking(move || writer.stop())
+            .await
+            .is_err()
+        {
             tracing::warn!("the governance log's writer did not stop cleanly");
         }
     }

@@ -53,8 +53,19 @@ pub fn prepare(
         Request::Activate(_) => Command::Unreadable(vec![not_for_domains()]),
         Request::Unreadable(reasons) => Command::Unreadable(reasons),
     };
-    let stamp = Stamp { time_ms, actor, authenticated_by, proposal_id: id, domain };
-    Prepared { stamp, command, actor_entry, entries }
+    let stamp = Stamp {
+        time_ms,
+        actor,
+        authenticated_by,
+        proposal_id: id,
+        domain,
+    };
+    Prepared {
+        stamp,
+        command,
+        actor_entry,
+        entries,
+    }
 }
 
 type Identity = (String, String, Option<String>, Option<NewEntry>);
@@ -62,11 +73,17 @@ type Identity = (String, String, Option<String>, Option<NewEntry>);
 fn identify(people: &mut People, channel: &Channel, proposal: &Proposal) -> Identity {
     match channel {
         // A header is no identity: on a domain's topic it is the topic that says who speaks.
-        Channel::Domain(domain) => {
-            (format!("domain:{domain}"), "topic".to_owned(), Some(domain.clone()), None)
-        }
+        Channel::Domain(domain) => (
+            format!("domain:{domain}"),
+            "topic".to_owned(),
+            Some(domain.clone()),
+            None,
+        ),
         Channel::Mesh => {
-            let how = proposal.authenticated_by.clone().unwrap_or_else(|| "unverified".to_owned());
+            let how = proposal
+                .authenticated_by
+                .clone()
+                .unwrap_or_else(|| "unverified".to_owned());
             match proposal.actor.as_deref() {
                 Some(system) if system.starts_with("system:") => {
                     (system.to_owned(), how, None, None)
@@ -83,7 +100,9 @@ fn identify(people: &mut People, channel: &Channel, proposal: &Proposal) -> Iden
 
 fn not_for_domains() -> Refusal {
     Refusal {
-        code: governance::refusal::Code::UnknownCommand.as_str().to_owned(),
+        code: governance::refusal::Code::UnknownCommand
+            .as_str()
+            .to_owned(),
         document: String::new(),
         path: "/type".to_owned(),
         message: "only the provisioner puts contract versions in force".to_owned(),
@@ -120,7 +139,11 @@ fn read_bundle(
             way_out: "send a document of kind DataContract, DataProduct, Domain or Team".to_owned(),
         });
     }
-    if refusals.is_empty() { Command::Apply(submitted) } else { Command::Unreadable(refusals) }
+    if refusals.is_empty() {
+        Command::Apply(submitted)
+    } else {
+        Command::Unreadable(refusals)
+    }
 }
 
 fn submit(
@@ -153,27 +176,38 @@ fn submit(
         }
         Document::Domain(_) | Document::Team(_) | Document::Product(_) => Default::default(),
     };
-    Submitted { document: sourced.document, stored, persons, files }
+    Submitted {
+        document: sourced.document,
+        stored,
+        persons,
+        files,
+    }
 }
 
 /// The stored text of the same thing, as it is now.
 fn known_text<'a>(mesh: &'a Mesh, document: &Document) -> Option<&'a str> {
     match document {
-        Document::Domain(domain) => {
-            mesh.domains.get(&domain.name).map(|known| known.state.document.as_str())
-        }
-        Document::Team(team) => {
-            mesh.teams.get(&team.name).map(|known| known.state.document.as_str())
-        }
+        Document::Domain(domain) => mesh
+            .domains
+            .get(&domain.name)
+            .map(|known| known.state.document.as_str()),
+        Document::Team(team) => mesh
+            .teams
+            .get(&team.name)
+            .map(|known| known.state.document.as_str()),
         Document::Product(product) => {
             let domain = product.domain.as_deref()?;
             let key = format!("{domain}/{}", product.name());
-            mesh.products.get(&key).map(|known| known.state.document.as_str())
+            mesh.products
+                .get(&key)
+                .map(|known| known.state.document.as_str())
         }
         Document::Contract(odcs) => {
             let version = odcs.version.parse().ok()?;
             let versions = &mesh.contracts.get(&odcs.id)?.versions;
-            versions.get(&version).map(|known| known.state.document.as_str())
+            versions
+                .get(&version)
+                .map(|known| known.state.document.as_str())
         }
     }
 }

@@ -80,7 +80,11 @@ impl<R: Registrar> Provisioner<R> {
                     pending.insert(port.address.clone(), why);
                 }
             }
-            let idle = if pending.is_empty() { None } else { Some(RETRY) };
+            let idle = if pending.is_empty() {
+                None
+            } else {
+                Some(RETRY)
+            };
             self.pending.send_if_modified(|last| {
                 let changed = *last != pending;
                 *last = pending;
@@ -104,9 +108,16 @@ impl<R: Registrar> Provisioner<R> {
     }
 
     async fn domain_topics(&self, mesh: &Mesh) -> Result<(), String> {
-        let specs: Vec<TopicSpec> =
-            mesh.domains.keys().map(|name| domain_proposals_spec(name, self.replication)).collect();
-        self.admin.ensure_topics(&specs).await.map(drop).map_err(|error| chain(&error))
+        let specs: Vec<TopicSpec> = mesh
+            .domains
+            .keys()
+            .map(|name| domain_proposals_spec(name, self.replication))
+            .collect();
+        self.admin
+            .ensure_topics(&specs)
+            .await
+            .map(drop)
+            .map_err(|error| chain(&error))
     }
 
     async fn activate(
@@ -132,7 +143,12 @@ impl<R: Registrar> Provisioner<R> {
     async fn port_topics(&self, port: &Port, contract: &ContractVersion) -> Result<(), String> {
         let adopted = contract.settings.inbox.as_ref() == Some(&port.inbox);
         let mut specs = Vec::new();
-        match self.admin.describe_topic(&port.inbox).await.map_err(|error| chain(&error))? {
+        match self
+            .admin
+            .describe_topic(&port.inbox)
+            .await
+            .map_err(|error| chain(&error))?
+        {
             Some(found) if adopted && found.partitions != port.partitions => {
                 return Err(format!(
                     "topic {} has {} partitions, the contract says {}: set meshlog.partitions to {}",
@@ -149,7 +165,11 @@ impl<R: Registrar> Provisioner<R> {
         specs.push(self.port_spec(&port.address, port.partitions, settings.retention_ms));
         let quarantine_ms = settings.quarantine_retention_ms;
         specs.push(self.port_spec(&port.quarantine, port.partitions, quarantine_ms));
-        self.admin.reconcile_topics(&specs).await.map(drop).map_err(|error| chain(&error))
+        self.admin
+            .reconcile_topics(&specs)
+            .await
+            .map(drop)
+            .map_err(|error| chain(&error))
     }
 
     fn port_spec(&self, name: &str, partitions: i32, retention_ms: i64) -> TopicSpec {
@@ -207,7 +227,11 @@ impl<R: Registrar> Provisioner<R> {
                 header("content-type", "application/json"),
             ],
         };
-        self.producer.send(request).await.map(drop).map_err(|error| chain(&error))
+        self.producer
+            .send(request)
+            .await
+            .map(drop)
+            .map_err(|error| chain(&error))
     }
 
     /// Wait until the activation shows, so that it is not proposed twice.
@@ -220,7 +244,9 @@ impl<R: Registrar> Provisioner<R> {
         match tokio::time::timeout(ACTIVATION_LIMIT, self.view.wait_for(in_force)).await {
             Ok(Ok(_)) => Ok(()),
             Ok(Err(_)) => Err("the governance log is no longer followed".to_owned()),
-            Err(_) => Err(format!("the activation was not decided within {ACTIVATION_LIMIT:?}")),
+            Err(_) => Err(format!(
+                "the activation was not decided within {ACTIVATION_LIMIT:?}"
+            )),
         }
     }
 }

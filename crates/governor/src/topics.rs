@@ -45,7 +45,10 @@ impl Topics {
             name: name.to_owned(),
             partitions: 1,
             replication,
-            configs: configs.iter().map(|(k, v)| ((*k).to_owned(), v.clone())).collect(),
+            configs: configs
+                .iter()
+                .map(|(k, v)| ((*k).to_owned(), v.clone()))
+                .collect(),
         };
         let delete = || ("cleanup.policy", "delete".to_owned());
         let compact = || ("cleanup.policy", "compact".to_owned());
@@ -59,7 +62,12 @@ impl Topics {
             spec(&self.outcomes, &[delete(), keep(7)]),
             spec(
                 &self.governance,
-                &[delete(), for_ever(), ("retention.bytes", "-1".to_owned()), as_written()],
+                &[
+                    delete(),
+                    for_ever(),
+                    ("retention.bytes", "-1".to_owned()),
+                    as_written(),
+                ],
             ),
             spec(&self.people, &[compact()]),
             // Written by later roles; made now, so that their settings hold from a mesh's first day.
@@ -85,7 +93,10 @@ pub fn domain_proposals_spec(domain: &str, replication: i32) -> TopicSpec {
         configs: BTreeMap::from([
             ("cleanup.policy".to_owned(), "delete".to_owned()),
             ("retention.ms".to_owned(), (30 * DAY_MS).to_string()),
-            ("message.timestamp.type".to_owned(), "LogAppendTime".to_owned()),
+            (
+                "message.timestamp.type".to_owned(),
+                "LogAppendTime".to_owned(),
+            ),
         ]),
     }
 }

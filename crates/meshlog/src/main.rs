@@ -41,7 +41,11 @@ fn main() -> ExitCode {
 /// Telemetry goes to stderr; `RUST_LOG` chooses what.
 fn start_telemetry(is_service: bool) {
     // A client command says itself what its user must know; a service has only its log.
-    let default = if is_service { "warn" } else { "off" };
+    let default = if is_service {
+        "warn,kafka=error"
+    } else {
+        "off"
+    };
     let filter = tracing_subscriber::EnvFilter::try_from_default_env();
     tracing_subscriber::fmt()
         .with_env_filter(filter.unwrap_or_else(|_| default.into()))

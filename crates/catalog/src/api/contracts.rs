@@ -76,38 +76,39 @@ pub(crate) async fn one(
 ) -> Result<Response, Problem> {
     let mesh = &moment.mesh;
     let (version, approved) = find(mesh, &id, &text).ok_or_else(|| no_version(mesh, &id, &text))?;
-    let plain = |kind: &'static str, text: String| {
-        let position = (super::POSITION, moment.position().to_string());
-        let headers = [position, (header::CONTENT_TYPE, kind.to_owned())];
-        (headers, text).into_response()
+    let Some(format) = format.filter(|format| format != "json") else {
+        return Ok(moment.answer(version_json(&moment, version, approved)));
     };
-    match format.as_deref() {
-        None | Some("json") => Ok(moment.answer(version_json(&moment, version, approved))),
-        Some("odcs") => {
-            let document = moment.view.people.reveal(&approved.state.document);
+    let (kind, text) = exported(&moment, &approved.state, &format)?;
+    let position = (super::POSITION, moment.position().to_string());
+    let headers = [position, (header::CONTENT_TYPE, kind.to_owned())];
+    Ok((headers, text).into_response())
+}
+
+/// A contract version in another format: media type and text.
+fn exported(
+    moment: &Moment,
+    body: &body::ContractVersion,
+    format: &str,
+) -> Result<(&'static str, String), Problem> {
+    let schema = if body.encoding == "avro" {
+        "avro"
+    } else {
+        "jsonschema"
+    };
+    match format {
+        "odcs" => {
+            let document = moment.view.people.reveal(&body.document);
             let json = document.trim_start().starts_with('{');
-            let kind = if json {
-                "application/json"
-            } else {
-                "application/yaml; charset=utf-8"
-            };
-            Ok(plain(kind, document))
+            let yaml = "application/yaml; charset=utf-8";
+            Ok((if json { "application/json" } else { yaml }, document))
         }
-        Some("schema") => Ok(plain("application/json", approved.state.schema.clone())),
-        Some("avro") if approved.state.encoding == "avro" => Ok(plain(
-            "application/vnd.apache.avro+json",
-            approved.state.schema.clone(),
-        )),
-        Some("jsonschema") if approved.state.encoding == "json" => Ok(plain(
-            "application/schema+json",
-            approved.state.schema.clone(),
-        )),
-        Some(other) => {
-            let schema = if approved.state.encoding == "avro" {
-                "avro"
-            } else {
-                "jsonschema"
-            };
+        "schema" => Ok(("application/json", body.schema.clone())),
+        "avro" if schema == "avro" => Ok(("application/vnd.apache.avro+json", body.schema.clone())),
+        "jsonschema" if schema == "jsonschema" => {
+            Ok(("application/schema+json", body.schema.clone()))
+        }
+        other => {
             let detail = format!(
                 "format={other} is not available for this contract; use json, odcs, schema or {schema}."
             );

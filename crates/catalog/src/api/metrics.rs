@@ -6,7 +6,7 @@ use super::Site;
 use super::ports::port_stats;
 use crate::model;
 use crate::stats::{RunState, StatsAnswer};
-use crate::view::Freshness;
+use crate::view::{Freshness, View};
 use axum::extract::State;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
@@ -22,7 +22,35 @@ const AT_ONCE: usize = 8;
 pub(crate) async fn metrics(State(site): State<Site>) -> Response {
     let view = site.views().now();
     let mut text = Text::default();
-    let version = &site.shown().version;
+    projector_text(&mut text, &view, &site.shown().version);
+    // Collected first: a stream over borrowed ports is not `Send` for every lifetime.
+    let ports: Vec<_> = model::ports(&view.mesh).collect();
+    let asked: Vec<_> = ports
+        .iter()
+        .map(|info| port_stats(&site, info, AGE))
+        .collect();
+    let answers: Vec<_> = stream::iter(asked)
+        .buffer_unordered(AT_ONCE)
+        .collect()
+        .await;
+    let mut known: Vec<StatsAnswer> = answers.into_iter().filter_map(Result::ok).collect();
+    known.sort_by(|a, b| a.port.cmp(&b.port));
+    ports_text(&mut text, &known);
+    for more in &site.hooks().metrics {
+        text.0.push_str(&more());
+    }
+    (
+        [(
+            header::CONTENT_TYPE,
+            "text/plain; version=0.0.4; charset=utf-8",
+        )],
+        text.0,
+    )
+        .into_response()
+}
+
+/// Version, position and what the view holds.
+fn projector_text(text: &mut Text, view: &View, version: &str) {
     text.head("meshlog_build_info", "gauge", "Version of Meshlog.");
     text.line("meshlog_build_info", &[("version", version)], 1);
     text.head(
@@ -55,30 +83,6 @@ pub(crate) async fn metrics(State(site): State<Site>) -> Response {
         text.head(&metric, "gauge", &format!("Number of {name}."));
         text.line(&metric, &[], count);
     }
-    // Collected first: a stream over borrowed ports is not `Send` for every lifetime.
-    let ports: Vec<_> = model::ports(&view.mesh).collect();
-    let asked: Vec<_> = ports
-        .iter()
-        .map(|info| port_stats(&site, info, AGE))
-        .collect();
-    let answers: Vec<_> = stream::iter(asked)
-        .buffer_unordered(AT_ONCE)
-        .collect()
-        .await;
-    let mut known: Vec<StatsAnswer> = answers.into_iter().filter_map(Result::ok).collect();
-    known.sort_by(|a, b| a.port.cmp(&b.port));
-    ports_text(&mut text, &known);
-    for more in &site.hooks().metrics {
-        text.0.push_str(&more());
-    }
-    (
-        [(
-            header::CONTENT_TYPE,
-            "text/plain; version=0.0.4; charset=utf-8",
-        )],
-        text.0,
-    )
-        .into_response()
 }
 
 type Of = fn(&StatsAnswer) -> u64;

@@ -52,16 +52,7 @@ pub(crate) async fn one(
         .collect();
     readers.sort_unstable();
     readers.dedup();
-    let inputs: Vec<Value> = state
-        .inputs
-        .iter()
-        .map(|input| {
-            json!({
-                "name": input.name, "contract_id": input.contract_id, "version": input.version,
-                "port": model::port_read(mesh, input),
-            })
-        })
-        .collect();
+    let inputs = inputs_json(mesh, state);
     let mut body = summary(mesh, product);
     let ports: Vec<Value> = ports.iter().map(|info| port_json(mesh, info)).collect();
     let document = moment.view.people.reveal(&state.document);
@@ -77,4 +68,17 @@ pub(crate) async fn one(
         body[name] = value;
     }
     Ok(moment.answer(body))
+}
+
+fn inputs_json(mesh: &Mesh, product: &body::Product) -> Vec<Value> {
+    product
+        .inputs
+        .iter()
+        .map(|input| {
+            json!({
+                "name": input.name, "contract_id": input.contract_id, "version": input.version,
+                "port": model::port_read(mesh, input),
+            })
+        })
+        .collect()
 }

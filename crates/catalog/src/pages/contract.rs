@@ -41,17 +41,7 @@ pub(crate) async fn contract(
             div { h2 { "Promised" } (sla(&details)) }
             div { h2 { "Settings" } (settings(&state.settings)) }
         }
-        section aria-labelledby="document" {
-            h2 id="document" { "Document" }
-            p.faint { "As its owner wrote it." }
-            details { summary { "Show the ODCS document" } (code(&document)) }
-            details { summary { "Show the " (state.encoding) " schema" } (code(&pretty(&state.schema))) }
-            p.links {
-                @let api = format!("/api/v1/contracts/{}/versions/{version}", encode(&id));
-                a href={ (api) "?format=odcs" } { "ODCS" } " · "
-                a href={ (api) "?format=schema" } { "Schema" } " · " a href=(api) { "JSON" }
-            }
-        }
+        (as_given(state, version, &document))
     };
     let title = format!("{id}@{version}");
     Ok(shell(
@@ -64,6 +54,22 @@ pub(crate) async fn contract(
         },
         &body,
     ))
+}
+
+fn as_given(state: &body::ContractVersion, version: Version, document: &str) -> Markup {
+    html! {
+        section aria-labelledby="document" {
+            h2 id="document" { "Document" }
+            p.faint { "As its owner wrote it." }
+            details { summary { "Show the ODCS document" } (code(document)) }
+            details { summary { "Show the " (state.encoding) " schema" } (code(&pretty(&state.schema))) }
+            p.links {
+                @let api = format!("/api/v1/contracts/{}/versions/{version}", encode(&state.contract_id));
+                a href={ (api) "?format=odcs" } { "ODCS" } " · "
+                a href={ (api) "?format=schema" } { "Schema" } " · " a href=(api) { "JSON" }
+            }
+        }
+    }
 }
 
 fn head(mesh: &Mesh, version: Version, approved: &Entity<body::ContractVersion>) -> Markup {

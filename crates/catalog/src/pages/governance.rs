@@ -42,7 +42,7 @@ pub(crate) async fn governance(
             div.table {
                 table.log {
                     thead { tr {
-                        th { "seq" } th { "Time" } th { "What" } th { "Who" } th { "Proposal" }
+                        th { "seq" } th { "Time" } th { "What" } th { "Who, and the proposal" }
                     } }
                     tbody { @for (seq, entry) in facts { (row(&view, seq, entry)) } }
                 }
@@ -70,8 +70,7 @@ fn row(view: &View, seq: u64, entry: &Entry) -> Markup {
             td { a.num href={ "/api/v1/governance/events?from=" (seq) "&limit=1" } { (seq) } }
             td { (timestamp(&time_text(entry.time_ms))) }
             td { (fact::sentence(&fact.event)) (fact::reasons(&fact.event)) }
-            td { (view.name_of(&fact.actor)) }
-            td.id { (fact.proposal_id) }
+            td { (view.name_of(&fact.actor)) p.id { (fact.proposal_id) } }
         }
     }
 }

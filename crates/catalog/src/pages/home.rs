@@ -41,16 +41,7 @@ pub(crate) async fn home(
         .map(|(seq, entry)| (seq, entry.as_ref()))
         .take(RECENT);
     let body = html! {
-        section.hero {
-            h1 { "Data products of " (site.shown().mesh) }
-            form.big action="/search" role="search" {
-                label.sr for="q" { "Search" }
-                input id="q" type="search" name="q" autocomplete="off" autofocus
-                    placeholder="A product, a field, an owner, a word of a description";
-                button { "Search" }
-            }
-            (numbers(mesh, &stats))
-        }
+        (hero(&site, mesh, &stats))
         @if mesh.domains.is_empty() { (empty(&site)) }
         @for domain in mesh.domains.values() { (self::domain(mesh, domain, &stats)) }
         section aria-labelledby="recent" {
@@ -70,6 +61,21 @@ pub(crate) async fn home(
         },
         &body,
     )
+}
+
+fn hero(site: &Site, mesh: &Mesh, stats: &Stats) -> Markup {
+    html! {
+        section.hero {
+            h1 { "Data products of " (site.shown().mesh) }
+            form.big action="/search" role="search" {
+                label.sr for="q" { "Search" }
+                input id="q" type="search" name="q" autocomplete="off" autofocus
+                    placeholder="A product, a field, an owner, a word of a description";
+                button { "Search" }
+            }
+            (numbers(mesh, stats))
+        }
+    }
 }
 
 /// The counters of some ports, as far as they can be had soon.

@@ -105,7 +105,11 @@ pub fn parse(source: &str, text: &str) -> Result<Vec<Sourced>, Vec<DocumentError
             Err(error) => errors.push(error),
         }
     }
-    if errors.is_empty() { Ok(documents) } else { Err(errors) }
+    if errors.is_empty() {
+        Ok(documents)
+    } else {
+        Err(errors)
+    }
 }
 
 /// Whether a file found in a directory is ours to read: it has a document with a `kind`.
@@ -134,13 +138,19 @@ fn split(text: &str) -> Vec<Piece<'_>> {
     for (number, line) in text.split_inclusive('\n').enumerate() {
         let marker = line.trim_end();
         if marker == "---" || marker.starts_with("--- ") {
-            pieces.push(Piece { text: &text[start..offset], first_line });
+            pieces.push(Piece {
+                text: &text[start..offset],
+                first_line,
+            });
             start = offset;
             first_line = number as u64 + 1;
         }
         offset += line.len();
     }
-    pieces.push(Piece { text: &text[start..], first_line });
+    pieces.push(Piece {
+        text: &text[start..],
+        first_line,
+    });
     pieces.retain(|piece| !is_blank(piece.text));
     pieces
 }
@@ -161,7 +171,9 @@ fn parse_one(source: &str, piece: Piece<'_>) -> Result<Option<Sourced>, Document
     };
     if piece.text.len() > MAX_DOCUMENT {
         let size = piece.text.len();
-        return Err(fail(format!("the document has {size} bytes; at most {MAX_DOCUMENT} fit")));
+        return Err(fail(format!(
+            "the document has {size} bytes; at most {MAX_DOCUMENT} fit"
+        )));
     }
     let head: Head = yaml(source, piece)?;
     let api_version = head.api_version.unwrap_or_default();
@@ -180,14 +192,22 @@ fn parse_one(source: &str, piece: Piece<'_>) -> Result<Option<Sourced>, Document
         }
         Some(other) => {
             let known = "DataContract, DataProduct, Domain, Team";
-            return Err(fail(format!("kind `{other}` is not known; expected one of {known}")));
+            return Err(fail(format!(
+                "kind `{other}` is not known; expected one of {known}"
+            )));
         }
         None => {
             let known = "DataContract, DataProduct, Domain, Team";
-            return Err(fail(format!("the document has no `kind`; expected one of {known}")));
+            return Err(fail(format!(
+                "the document has no `kind`; expected one of {known}"
+            )));
         }
     };
-    Ok(Some(Sourced { document, text: piece.text.to_owned(), line: piece.first_line }))
+    Ok(Some(Sourced {
+        document,
+        text: piece.text.to_owned(),
+        line: piece.first_line,
+    }))
 }
 
 fn ours<T: DeserializeOwned>(
@@ -200,7 +220,10 @@ fn ours<T: DeserializeOwned>(
             source: source.to_owned(),
             line: Some(piece.first_line),
             column: None,
-            message: format!("apiVersion is `{api_version}`; expected `{}`", own::API_VERSION),
+            message: format!(
+                "apiVersion is `{api_version}`; expected `{}`",
+                own::API_VERSION
+            ),
         });
     }
     yaml(source, piece)
@@ -251,7 +274,11 @@ mod tests {
         let typo = "apiVersion: meshlog/v1\nkind: Domain\nname: flights\nowner: crew\nowners: x\n";
         let errors = parse("d.yaml", typo).expect_err("unknown field");
         assert_eq!(errors[0].line, Some(5), "{errors:?}");
-        assert!(errors[0].to_string().starts_with("d.yaml:5:1: "), "{}", errors[0]);
+        assert!(
+            errors[0].to_string().starts_with("d.yaml:5:1: "),
+            "{}",
+            errors[0]
+        );
         assert!(errors[0].message.contains("owners"), "{errors:?}");
     }
 
@@ -267,8 +294,13 @@ mod tests {
         assert!(errors[0].message.contains("`Policy`"));
         let errors = parse("x", "kind: Team\napiVersion: v2\nname: a\n").expect_err("version");
         assert!(errors[0].message.contains("meshlog/v1"));
-        let text = "kind: DataContract\napiVersion: v2.2.2\nid: a\nversion: 1.0.0\nstatus: active\n";
-        assert!(parse("x", text).expect_err("old")[0].message.contains("3.0"));
+        let text =
+            "kind: DataContract\napiVersion: v2.2.2\nid: a\nversion: 1.0.0\nstatus: active\n";
+        assert!(
+            parse("x", text).expect_err("old")[0]
+                .message
+                .contains("3.0")
+        );
     }
 
     #[test]

@@ -174,7 +174,10 @@ pub struct AuthoritativeDefinition {
 impl Odcs {
     /// The schema file that the contract names instead of describing its fields.
     pub fn implementation(&self) -> Option<&str> {
-        let of_object = self.schema.iter().flat_map(|object| &object.authoritative_definitions);
+        let of_object = self
+            .schema
+            .iter()
+            .flat_map(|object| &object.authoritative_definitions);
         of_object
             .chain(&self.authoritative_definitions)
             .find(|definition| definition.kind == "implementation")
@@ -192,5 +195,7 @@ pub fn check_version(api_version: &str) -> Result<(), String> {
     if known.contains(&number) {
         return Ok(());
     }
-    Err(format!("apiVersion is `{api_version}`; ODCS versions read are v3.0.0 to v3.2.0"))
+    Err(format!(
+        "apiVersion is `{api_version}`; ODCS versions read are v3.0.0 to v3.2.0"
+    ))
 }

@@ -22,8 +22,15 @@ pub struct PersonalSpan {
     pub quoted: bool,
 }
 
-const IN_TEAM: &[&str] =
-    &["username", "name", "email", "description", "comment", "replacedByUsername", "url"];
+const IN_TEAM: &[&str] = &[
+    "username",
+    "name",
+    "email",
+    "description",
+    "comment",
+    "replacedByUsername",
+    "url",
+];
 const WITH_ADDRESS: &[&str] = &["support", "contact", "owner", "roles"];
 
 enum Frame {
@@ -35,12 +42,17 @@ enum Frame {
 ///
 /// A text that is no YAML has none: callers parse first.
 pub fn find(text: &str) -> Vec<PersonalSpan> {
-    let byte_of: Vec<usize> =
-        text.char_indices().map(|(at, _)| at).chain(std::iter::once(text.len())).collect();
+    let byte_of: Vec<usize> = text
+        .char_indices()
+        .map(|(at, _)| at)
+        .chain(std::iter::once(text.len()))
+        .collect();
     let mut stack: Vec<Frame> = Vec::new();
     let mut spans = Vec::new();
     for item in Parser::new_from_str(text) {
-        let Ok((event, span)) = item else { return Vec::new() };
+        let Ok((event, span)) = item else {
+            return Vec::new();
+        };
         match event {
             Event::MappingStart(..) => stack.push(Frame::Mapping { key: None }),
             Event::SequenceStart(..) => stack.push(Frame::Sequence),
@@ -86,11 +98,13 @@ fn is_personal(stack: &[Frame], value: &str) -> bool {
             Frame::Sequence => None,
         })
         .collect();
-    let Some((last, above)) = keys.split_last() else { return false };
+    let Some((last, above)) = keys.split_last() else {
+        return false;
+    };
     // A team's own name is not a person's: in `team: {name: crew, members: [...]}` only `members` is personal,
     // while in ODCS 3.0 `team` is the list of members itself.
     let in_list = matches!(stack.iter().rev().nth(1), Some(Frame::Sequence));
-    let in_team = above.iter().any(|key| *key == "members") || (above.contains(&"team") && in_list);
+    let in_team = above.contains(&"members") || (above.contains(&"team") && in_list);
     (in_team && IN_TEAM.contains(last))
         || (value.contains('@') && keys.iter().any(|key| WITH_ADDRESS.contains(key)))
 }
@@ -100,7 +114,11 @@ fn span_of(text: &str, byte_of: &[usize], span: &Span) -> Option<PersonalSpan> {
     let end = *byte_of.get(span.end.index())?;
     let raw = scalar_text(text.get(start..end)?);
     let range = start..start + raw.len();
-    Some(PersonalSpan { range, raw: raw.to_owned(), quoted: raw.starts_with('"') })
+    Some(PersonalSpan {
+        range,
+        raw: raw.to_owned(),
+        quoted: raw.starts_with('"'),
+    })
 }
 
 /// The parser's span of a scalar may run on over a comment: cut it at the scalar's own end.
@@ -186,11 +204,18 @@ mod tests {
         let text = "ü: 1 # é\nteam:\n- username: \"zoë\"   # kept\n  email: z@x.org\n";
         let spans = find(text);
         let hidden = replace(text, &spans, |index, _| format!("person-{index}"));
-        assert_eq!(hidden, "ü: 1 # é\nteam:\n- username: \"person-0\"   # kept\n  email: person-1\n");
+        assert_eq!(
+            hidden,
+            "ü: 1 # é\nteam:\n- username: \"person-0\"   # kept\n  email: person-1\n"
+        );
         let mut back = hidden;
         for (index, span) in spans.iter().enumerate() {
             let token = format!("person-{index}");
-            let token = if span.quoted { format!("\"{token}\"") } else { token };
+            let token = if span.quoted {
+                format!("\"{token}\"")
+            } else {
+                token
+            };
             back = back.replacen(&token, &span.raw, 1);
         }
         assert_eq!(back, text);
@@ -200,6 +225,9 @@ mod tests {
     fn json_documents_stay_json() {
         let text = r#"{"kind":"Team","name":"crew","members":[{"username":"alice"}]}"#;
         let hidden = replace(text, &find(text), |_, _| "p".to_owned());
-        assert_eq!(hidden, r#"{"kind":"Team","name":"crew","members":[{"username":"p"}]}"#);
+        assert_eq!(
+            hidden,
+            r#"{"kind":"Team","name":"crew","members":[{"username":"p"}]}"#
+        );
     }
 }

@@ -39,7 +39,13 @@ fn belongs(draft: &mut Draft<'_>, odcs: &Odcs, label: &str) -> bool {
             None => true,
             Some(own) => {
                 let way_out = format!("add `domain: {own}`");
-                draft.refuse(Code::OutsideDomain, label, "/domain", "`domain` is missing", way_out);
+                draft.refuse(
+                    Code::OutsideDomain,
+                    label,
+                    "/domain",
+                    "`domain` is missing",
+                    way_out,
+                );
                 false
             }
         };
@@ -72,13 +78,25 @@ fn judge(
         Some((version, approved)) => Some(follow(spec, *version, &approved.state, label)?),
     };
     let supersedes = latest.map(|(version, _)| version.to_string());
-    Ok(Some(approved(spec, submitted, supersedes, report.map(|report| report.bump))))
+    Ok(Some(approved(
+        spec,
+        submitted,
+        supersedes,
+        report.map(|report| report.bump),
+    )))
 }
 
 fn version_taken(spec: &Spec, stored: &body::ContractVersion, label: &str) -> Refusal {
-    let bump = stored_spec(stored).and_then(|old| classify(&old, spec).ok()).map(|r| r.bump);
-    let next = spec.version.bumped(bump.unwrap_or(Bump::Patch).max(Bump::Patch));
-    let message = format!("{}@{} is approved already, with other content", spec.id, spec.version);
+    let bump = stored_spec(stored)
+        .and_then(|old| classify(&old, spec).ok())
+        .map(|r| r.bump);
+    let next = spec
+        .version
+        .bumped(bump.unwrap_or(Bump::Patch).max(Bump::Patch));
+    let message = format!(
+        "{}@{} is approved already, with other content",
+        spec.id, spec.version
+    );
     let way_out = format!("versions never change: publish this as {next} or higher");
     refuse(Code::VersionTaken, label, "/version", message, way_out)
 }
@@ -91,7 +109,13 @@ fn follow(
     label: &str,
 ) -> Result<ChangeReport, Vec<Refusal>> {
     let unreadable = |message: String| {
-        vec![refuse(Code::InvalidContract, label, "", message, "publish a new major version")]
+        vec![refuse(
+            Code::InvalidContract,
+            label,
+            "",
+            message,
+            "publish a new major version",
+        )]
     };
     let old = stored_spec(stored)
         .ok_or_else(|| unreadable(format!("{}@{latest} cannot be read back", spec.id)))?;
@@ -107,7 +131,13 @@ fn follow(
         };
         let message = format!("version {} is too low after {latest}: {bump}", spec.version);
         let way_out = format!("publish it as {least} or higher");
-        return Err(vec![refuse(Code::VersionTooLow, label, "/version", message, way_out)]);
+        return Err(vec![refuse(
+            Code::VersionTooLow,
+            label,
+            "/version",
+            message,
+            way_out,
+        )]);
     }
     Ok(report)
 }
@@ -162,7 +192,10 @@ fn approved(
             Encoding::Json => "json".to_owned(),
         },
         schema: spec.schema.clone(),
-        key: body::Key { properties: spec.key.properties.clone(), text: spec.key.text },
+        key: body::Key {
+            properties: spec.key.properties.clone(),
+            text: spec.key.text,
+        },
         settings: StoredSettings::from(&spec.settings),
         supersedes,
         bump: match bump {

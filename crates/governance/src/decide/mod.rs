@@ -75,14 +75,16 @@ impl Draft<'_> {
         message: impl Into<String>,
         way_out: impl Into<String>,
     ) {
-        self.refusals.push(refuse(code, document, path, message, way_out));
+        self.refusals
+            .push(refuse(code, document, path, message, way_out));
     }
 
     /// Whether the proposer may speak for a domain: the topic a proposal came by may bind it to one.
     fn speaks_for(&mut self, domain: &str, label: &str) -> bool {
         match &self.stamp.domain {
             Some(own) if own != domain => {
-                let message = format!("a proposal of domain `{own}` cannot change domain `{domain}`");
+                let message =
+                    format!("a proposal of domain `{own}` cannot change domain `{domain}`");
                 let way_out = format!("send it on `{domain}.proposals`");
                 self.refuse(Code::OutsideDomain, label, "/domain", message, way_out);
                 false
@@ -93,8 +95,12 @@ impl Draft<'_> {
 }
 
 fn apply(mesh: &Mesh, stamp: &Stamp, submitted: &[Submitted]) -> Result<Vec<Event>, Rejection> {
-    let mut draft =
-        Draft { mesh: mesh.clone(), stamp, events: Vec::new(), refusals: Vec::new() };
+    let mut draft = Draft {
+        mesh: mesh.clone(),
+        stamp,
+        events: Vec::new(),
+        refusals: Vec::new(),
+    };
     let mut ordered: Vec<&Submitted> = submitted.iter().collect();
     ordered.sort_by_key(|submitted| order(&submitted.document));
     for submitted in ordered {
@@ -105,7 +111,11 @@ fn apply(mesh: &Mesh, stamp: &Stamp, submitted: &[Submitted]) -> Result<Vec<Even
             Document::Product(product) => products::apply(&mut draft, product, submitted),
         }
     }
-    if draft.refusals.is_empty() { Ok(draft.events) } else { Err(Rejection(draft.refusals)) }
+    if draft.refusals.is_empty() {
+        Ok(draft.events)
+    } else {
+        Err(Rejection(draft.refusals))
+    }
 }
 
 /// References go backwards in this order; contracts of one id by version.
@@ -128,12 +138,16 @@ fn team(draft: &mut Draft<'_>, team: &own::Team, submitted: &Submitted) {
     if known.is_some_and(|known| known.state.document == submitted.stored) {
         return;
     }
-    let members = team.members.iter().zip(&submitted.persons).map(|(member, person)| body::Member {
-        person: person.clone(),
-        role: member.role.clone(),
-        date_in: member.date_in.clone(),
-        date_out: member.date_out.clone(),
-    });
+    let members = team
+        .members
+        .iter()
+        .zip(&submitted.persons)
+        .map(|(member, person)| body::Member {
+            person: person.clone(),
+            role: member.role.clone(),
+            date_in: member.date_in.clone(),
+            date_out: member.date_out.clone(),
+        });
     let body = body::Team {
         name: team.name.clone(),
         description: team.description.clone(),
@@ -191,14 +205,23 @@ fn unknown_way_out<'a>(what: &str, kind: &str, known: impl Iterator<Item = &'a S
     if names.is_empty() {
         format!("apply a document of kind {kind} first, or together with this one")
     } else {
-        format!("registered {what}s: {}; or apply a document of kind {kind}", names.join(", "))
+        format!(
+            "registered {what}s: {}; or apply a document of kind {kind}",
+            names.join(", ")
+        )
     }
 }
 
 fn activate(mesh: &Mesh, activated: &body::Activated) -> Result<Vec<Event>, Rejection> {
     let refused = |message: String| {
         let way_out = "the provisioner asks again when the state has moved on";
-        Err(Rejection(vec![refuse(Code::Activation, "", "", message, way_out)]))
+        Err(Rejection(vec![refuse(
+            Code::Activation,
+            "",
+            "",
+            message,
+            way_out,
+        )]))
     };
     let Some(port) = mesh.ports.get(&activated.port) else {
         return refused(format!("port {} is not open", activated.port));

@@ -12,11 +12,19 @@ use contract::version::Version;
 
 pub(super) fn apply(draft: &mut Draft<'_>, product: &Product, submitted: &Submitted) {
     let label = submitted.document.label();
-    let Some(domain) = domain_of(draft, product, &label) else { return };
+    let Some(domain) = domain_of(draft, product, &label) else {
+        return;
+    };
     let name = product.name();
     if let Err(invalid) = check_name("product name", name) {
         let way_out = "`name` (else `id`) is the second part of the ports' addresses";
-        draft.refuse(Code::InvalidName, &label, "/name", invalid.to_string(), way_out);
+        draft.refuse(
+            Code::InvalidName,
+            &label,
+            "/name",
+            invalid.to_string(),
+            way_out,
+        );
         return;
     }
     let key = format!("{domain}/{name}");
@@ -29,7 +37,14 @@ pub(super) fn apply(draft: &mut Draft<'_>, product: &Product, submitted: &Submit
         });
     }
     for (index, port) in product.output_ports.iter().enumerate() {
-        open_port(draft, &label, &format!("/outputPorts/{index}"), &domain, product, port);
+        open_port(
+            draft,
+            &label,
+            &format!("/outputPorts/{index}"),
+            &domain,
+            product,
+            port,
+        );
     }
 }
 
@@ -38,7 +53,13 @@ fn domain_of(draft: &mut Draft<'_>, product: &Product, label: &str) -> Option<St
         (Some(domain), _) | (None, Some(domain)) => domain.clone(),
         (None, None) => {
             let way_out = "add `domain: <name>`";
-            draft.refuse(Code::UnknownDomain, label, "/domain", "`domain` is missing", way_out);
+            draft.refuse(
+                Code::UnknownDomain,
+                label,
+                "/domain",
+                "`domain` is missing",
+                way_out,
+            );
             return None;
         }
     };
@@ -51,7 +72,12 @@ fn domain_of(draft: &mut Draft<'_>, product: &Product, label: &str) -> Option<St
     draft.speaks_for(&domain, label).then_some(domain)
 }
 
-fn product_body(key: &str, domain: &str, product: &Product, submitted: &Submitted) -> body::Product {
+fn product_body(
+    key: &str,
+    domain: &str,
+    product: &Product,
+    submitted: &Submitted,
+) -> body::Product {
     let description = product.description.clone().unwrap_or_default();
     let prose = |text: Option<String>| text.unwrap_or_default().trim().to_owned();
     let inputs = product.input_ports.iter().map(|input| body::Input {
@@ -80,16 +106,27 @@ fn open_port(
     product: &Product,
     port: &OutputPort,
 ) {
-    let Some((contract_id, version)) = contract_of(draft, label, path, port) else { return };
+    let Some((contract_id, version)) = contract_of(draft, label, path, port) else {
+        return;
+    };
     let address = match PortAddress::new(domain, product.name(), &port.name, version.major) {
         Ok(address) => address,
         Err(invalid) => {
-            draft.refuse(Code::InvalidName, label, &format!("{path}/name"), invalid.to_string(), "");
+            draft.refuse(
+                Code::InvalidName,
+                label,
+                &format!("{path}/name"),
+                invalid.to_string(),
+                "",
+            );
             return;
         }
     };
-    let Some((_, approved)) =
-        draft.mesh.contracts.get(&contract_id).and_then(|known| known.latest(version.major))
+    let Some((_, approved)) = draft
+        .mesh
+        .contracts
+        .get(&contract_id)
+        .and_then(|known| known.latest(version.major))
     else {
         return;
     };
@@ -98,7 +135,9 @@ fn open_port(
         return;
     }
     match draft.mesh.ports.get(&address.to_string()) {
-        None => draft.push(Event::PortOpened(port_body(domain, product, port, &address, &approved))),
+        None => draft.push(Event::PortOpened(port_body(
+            domain, product, port, &address, &approved,
+        ))),
         Some(known) if known.opened.state.contract_id == contract_id => {}
         Some(known) => {
             let message = format!(
@@ -106,7 +145,13 @@ fn open_port(
                 known.opened.state.contract_id
             );
             let way_out = "open a port of another name, or a new major version";
-            draft.refuse(Code::Settled, label, &format!("{path}/contractId"), message, way_out);
+            draft.refuse(
+                Code::Settled,
+                label,
+                &format!("{path}/contractId"),
+                message,
+                way_out,
+            );
         }
     }
 }
@@ -121,12 +166,19 @@ fn contract_of(
     let field = format!("{path}/contractId");
     let Some(contract_id) = port.contract_id.clone() else {
         let message = format!("output port `{}` names no contract", port.name);
-        draft.refuse(Code::UnknownContract, label, &field, message, "add `contractId`");
+        draft.refuse(
+            Code::UnknownContract,
+            label,
+            &field,
+            message,
+            "add `contractId`",
+        );
         return None;
     };
     let Some(contract) = draft.mesh.contracts.get(&contract_id) else {
         let message = format!("contract `{contract_id}` is not known");
-        let way_out = super::unknown_way_out("contract", "DataContract", draft.mesh.contracts.keys());
+        let way_out =
+            super::unknown_way_out("contract", "DataContract", draft.mesh.contracts.keys());
         draft.refuse(Code::UnknownContract, label, &field, message, way_out);
         return None;
     };
@@ -146,7 +198,13 @@ fn contract_of(
         let known: Vec<String> = contract.versions.keys().map(ToString::to_string).collect();
         let message = format!("contract `{contract_id}` has no version {}.x", wanted.major);
         let way_out = format!("its versions are {}", known.join(", "));
-        draft.refuse(Code::UnknownContract, label, &format!("{path}/version"), message, way_out);
+        draft.refuse(
+            Code::UnknownContract,
+            label,
+            &format!("{path}/version"),
+            message,
+            way_out,
+        );
         return None;
     }
     Some((contract_id, wanted))
@@ -163,24 +221,39 @@ fn fits(
 ) -> bool {
     let before = draft.refusals.len();
     let field = format!("{path}/contractId");
-    if approved.domain.as_deref().is_some_and(|other| other != domain) {
+    if approved
+        .domain
+        .as_deref()
+        .is_some_and(|other| other != domain)
+    {
         let other = approved.domain.as_deref().unwrap_or_default();
-        let message = format!("contract `{}` belongs to domain `{other}`", approved.contract_id);
+        let message = format!(
+            "contract `{}` belongs to domain `{other}`",
+            approved.contract_id
+        );
         let way_out = format!("a port of domain `{domain}` needs a contract of that domain");
         draft.refuse(Code::OutsideDomain, label, &field, message, way_out);
     }
     if let Some(physical) = physical_name(approved)
         && physical != address.topic()
     {
-        let message =
-            format!("contract `{}` has physicalName `{physical}`", approved.contract_id);
+        let message = format!(
+            "contract `{}` has physicalName `{physical}`",
+            approved.contract_id
+        );
         let way_out = format!("make it `{address}` or leave it out");
         draft.refuse(Code::PhysicalName, label, &field, message, way_out);
     }
     let major = address.major();
-    let other = draft.mesh.port_of(&approved.contract_id, major).map(|(other, _)| other.clone());
+    let other = draft
+        .mesh
+        .port_of(&approved.contract_id, major)
+        .map(|(other, _)| other.clone());
     if let Some(other) = other.filter(|other| *other != address.to_string()) {
-        let message = format!("contract `{}` v{major} is port {other}'s", approved.contract_id);
+        let message = format!(
+            "contract `{}` v{major} is port {other}'s",
+            approved.contract_id
+        );
         let way_out = "one contract major has one port: give this port a contract of its own";
         draft.refuse(Code::Taken, label, &field, message, way_out);
     }
@@ -196,13 +269,24 @@ fn inbox_is_free(
     address: &PortAddress,
     approved: &ContractVersion,
 ) {
-    let inbox = approved.settings.inbox.clone().unwrap_or_else(|| address.default_inbox());
-    let mesh_topic = inbox.strip_prefix(draft.mesh.id()).is_some_and(|rest| rest.starts_with('.'));
+    let inbox = approved
+        .settings
+        .inbox
+        .clone()
+        .unwrap_or_else(|| address.default_inbox());
+    let mesh_topic = inbox
+        .strip_prefix(draft.mesh.id())
+        .is_some_and(|rest| rest.starts_with('.'));
     let own = [address.topic(), address.quarantine()];
-    let taken = draft.mesh.ports.values().map(|port| &port.opened.state).find(|port| {
-        port.address != address.to_string()
-            && [&port.inbox, &port.address, &port.quarantine].contains(&&inbox)
-    });
+    let taken = draft
+        .mesh
+        .ports
+        .values()
+        .map(|port| &port.opened.state)
+        .find(|port| {
+            port.address != address.to_string()
+                && [&port.inbox, &port.address, &port.quarantine].contains(&&inbox)
+        });
     let by = match taken {
         Some(port) => Some(format!("port {}", port.address)),
         None if mesh_topic => Some("the mesh itself".to_owned()),

@@ -40,7 +40,8 @@ impl TxConfig {
             // One strategy from day one: eager and cooperative strategies cannot be mixed in one group.
             ("partition.assignment.strategy", "range"),
             ("max.poll.interval.ms", "300000"),
-            ("session.timeout.ms", "45000"),
+            // A killed enforcer holds its partitions for this long: events wait, nothing is lost. Kafka's own default is 45 s.
+            ("session.timeout.ms", "10000"),
             ("check.crcs", "true"),
             ("auto.offset.reset", "earliest"),
             ("enable.partition.eof", "true"),

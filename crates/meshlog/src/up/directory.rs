@@ -69,6 +69,13 @@ impl Directory {
         &self.path
     }
 
+    /// A directory in it, made when it is not there.
+    pub(super) fn sub(&self, name: &str) -> anyhow::Result<PathBuf> {
+        let path = self.path.join(name);
+        fs::create_dir_all(&path).with_context(|| format!("cannot make {}", path.display()))?;
+        Ok(path)
+    }
+
     /// The port to ask for: what was told, else what this directory had before, else 0.
     pub(super) fn registry_port(&self, told: u16) -> u16 {
         if told == 0 {

@@ -106,7 +106,7 @@ impl Running {
             replication: broker.replication(),
             founding: founding(&args, &config, &directory, broker.cluster()).await?,
             registry_topic: config.registry.topic.clone(),
-            snapshot_dir: directory.path().join("catalog"),
+            snapshot_dir: directory.sub("catalog")?,
             registry_url: registry.clone(),
             http_url: http.clone(),
         };
@@ -197,11 +197,7 @@ async fn start_broker(
         return Ok(Broker::Named(Cluster::new(bootstrap)));
     }
     eprintln!("meshlog: starting Kafka (the first time its jars are fetched, about 44 MB)");
-    let (dir, port, cache) = (
-        directory.path().join("kafka"),
-        args.kafka_port,
-        config.jar_cache(),
-    );
+    let (dir, port, cache) = (directory.sub("kafka")?, args.kafka_port, config.jar_cache());
     tokio::task::spawn_blocking(move || Broker::start(dir, port, cache)).await?
 }
 

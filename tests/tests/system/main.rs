@@ -1,0 +1,8 @@
+//! Whole-system tests: the built program `meshlog` on a real Kafka, used as its users use it.
+
+mod cli;
+mod control;
+mod flights;
+mod kill;
+mod rebuild;
+mod registry;

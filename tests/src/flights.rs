@@ -58,7 +58,7 @@ impl Flights {
         let cancelled = numbers.below(40) == 0;
         let diverted = cancelled || numbers.below(50) == 0;
         let unknown = numbers.below(100) == 0;
-        let (hour, minute) = (numbers.below(24), numbers.below(60));
+        let (hour, minute) = (1 + numbers.below(23), numbers.below(60));
         let day = 1 + numbers.below(28);
         let carrier = ["UA", "AA", "B6", "DL", "EV"][numbers.index(5)];
         let origin = ["EWR", "JFK", "LGA"][numbers.index(3)];

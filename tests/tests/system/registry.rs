@@ -64,7 +64,7 @@ fn json_schema_serializers_write_to_a_port_and_read_it() {
     let message = |number: u32| {
         json!({
             "message_id": format!("m-{number}"), "conversation_id": "c-1", "customer_id": "k-1",
-            "sender": "human", "sent_at": "2026-11-22T10:00:00Z", "text": "How late is it?",
+            "sender": "user", "sent_at": "2026-11-22T10:00:00Z", "text": "How late is it?",
             "tokens": number,
         })
     };

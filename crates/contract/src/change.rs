@@ -184,15 +184,21 @@ fn schema_breaks(old: &Spec, new: &Spec) -> Result<Vec<Break>, String> {
         compat::compare(schema_type, &reader.schema, &writer.schema, Policy::Lenient)
             .map_err(|error| error.to_string())
     };
+    let (old_name, new_name) = names(old, new);
     let mut breaks: Vec<Break> = Vec::new();
     let directions = [
         (
             compare(new, old)?,
+            [&new_name, &old_name],
             vec![Who::OldData, Who::ReplayingReaders],
         ),
-        (compare(old, new)?, vec![Who::OldReaders]),
+        (
+            compare(old, new)?,
+            [&old_name, &new_name],
+            vec![Who::OldReaders],
+        ),
     ];
-    for (differences, who) in directions {
+    for (differences, [reader, writer], who) in directions {
         for difference in differences
             .into_iter()
             .filter(|difference| !difference.compatible)
@@ -200,10 +206,94 @@ fn schema_breaks(old: &Spec, new: &Spec) -> Result<Vec<Break>, String> {
             breaks.push(Break {
                 kind: difference.kind.to_owned(),
                 path: difference.path,
-                message: difference.message,
+                message: in_our_words(&difference.message, reader, writer),
                 who: who.clone(),
             });
         }
     }
     Ok(breaks)
+}
+
+fn names(old: &Spec, new: &Spec) -> (String, String) {
+    (
+        format!("the old version ({})", old.version),
+        format!("the new version ({})", new.version),
+    )
+}
+
+/// The reference's texts call the reader the new schema and the writer the old one, whichever came first.
+fn in_our_words(message: &str, reader: &str, writer: &str) -> String {
+    let text = message
+        .replace("The new schema", "\u{1}")
+        .replace("the new schema", "\u{1}");
+    let text = text
+        .replace("The old schema", "\u{2}")
+        .replace("the old schema", "\u{2}");
+    text.replace('\u{1}', reader).replace('\u{2}', writer)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::document::odcs::Odcs;
+    use crate::spec::derive;
+    use std::collections::BTreeMap;
+
+    const BASE: &str = "id: c\nversion: 1.0.0\nstatus: active\nservers: [{server: d, type: kafka, format: FORMAT}]\nschema:\n- name: call\n  properties:\n  - {name: id, logicalType: string, required: true, primaryKey: true}\n  - {name: ms, logicalType: integer}\n";
+
+    fn spec(text: &str, format: &str) -> Spec {
+        let odcs: Odcs = serde_saphyr::from_str(&text.replace("FORMAT", format)).expect("parses");
+        derive(&odcs, &BTreeMap::new()).expect("derives")
+    }
+
+    fn change(from: &str, to: &str, format: &str) -> ChangeReport {
+        let text = BASE
+            .replace(from, to)
+            .replace("version: 1.0.0", "version: 1.1.0");
+        classify(&spec(BASE, format), &spec(&text, format)).expect("classifies")
+    }
+
+    #[test]
+    fn changes_are_classified_alike_for_both_encodings() {
+        let added = "  - {name: ms, logicalType: integer}\n  - {name: x, logicalType: string}\n";
+        let cases = [
+            ("  - {name: ms, logicalType: integer}\n", added, Bump::Minor),
+            ("  - {name: ms, logicalType: integer}\n", "", Bump::Minor),
+            (
+                "logicalType: integer}",
+                "logicalType: integer, description: ms}",
+                Bump::Patch,
+            ),
+            ("status: active", "status: draft", Bump::Patch),
+            ("logicalType: integer}", "logicalType: string}", Bump::Major),
+            (
+                "logicalType: integer}",
+                "logicalType: integer, required: true}",
+                Bump::Major,
+            ),
+            ("primaryKey: true}", "description: no key}", Bump::Major),
+        ];
+        for format in ["json", "avro"] {
+            for (from, to, bump) in cases {
+                let report = change(from, to, format);
+                assert_eq!(report.bump, bump, "{format}: {from} -> {to}: {report:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn each_break_says_who_is_hurt_and_by_which_version() {
+        let report = change("integer}", "integer, required: true}", "json");
+        let texts: Vec<String> = report.breaks.iter().map(Break::to_string).collect();
+        assert!(
+            texts.iter().any(|text| text.contains("old data")),
+            "{texts:?}"
+        );
+        assert!(
+            texts
+                .iter()
+                .any(|text| text.contains("the new version (1.1.0)")),
+            "{texts:?}"
+        );
+    }
 }

@@ -69,8 +69,6 @@ pub(crate) struct MeshInfo {
     pub(crate) mesh_id: String,
     /// Kafka.
     pub(crate) bootstrap_servers: String,
-    /// The schema registry.
-    pub(crate) registry: String,
 }
 
 impl MeshInfo {

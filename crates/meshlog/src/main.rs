@@ -18,6 +18,7 @@ mod port;
 mod up;
 
 use clap::Parser;
+use std::io::IsTerminal;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
@@ -40,10 +41,15 @@ fn main() -> ExitCode {
 /// Telemetry goes to stderr; `RUST_LOG` chooses what.
 fn start_telemetry(is_service: bool) {
     // A client command says itself what its user must know; a service has only its log.
-    let default = if is_service { "warn" } else { "off" };
+    let default = if is_service {
+        "warn,kafka=error"
+    } else {
+        "off"
+    };
     let filter = tracing_subscriber::EnvFilter::try_from_default_env();
     tracing_subscriber::fmt()
         .with_env_filter(filter.unwrap_or_else(|_| default.into()))
         .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
         .init();
 }

@@ -90,10 +90,8 @@ impl Port {
             let path = ["contracts", &port.contract_id, "versions", &version];
             let content: Content = serde_json::from_value(client.get(&path, &[]).await?)
                 .with_context(|| format!("GET /api/v1/{} has an unknown shape", path.join("/")))?;
-            let schema = match content.schema {
-                Value::String(text) => text,
-                json => json.to_string(),
-            };
+            let text = content.schema.as_str().map(str::to_owned);
+            let schema = text.unwrap_or_else(|| content.schema.to_string());
             port.versions.push(BoundVersion {
                 version,
                 encoding: content.encoding,

@@ -2,6 +2,7 @@
 
 mod apply;
 mod audit;
+mod bench;
 mod consume;
 mod contract;
 mod domain;
@@ -12,7 +13,7 @@ mod quarantine;
 mod search;
 mod whoami;
 
-pub(crate) use apply::{Documents, submit};
+pub(crate) use apply::{Documents, ports_open, propose};
 
 use clap::{Parser, Subcommand};
 
@@ -85,6 +86,9 @@ enum Command {
     /// The governance log: read it, verify it, replay it
     #[command(subcommand)]
     Audit(audit::Verb),
+    /// Measure
+    #[command(subcommand, hide = true)]
+    Bench(bench::Verb),
 }
 
 impl Cli {
@@ -111,6 +115,7 @@ pub(crate) async fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Search(args) => search::run(global, args).await,
         Command::Whoami => whoami::run(global).await,
         Command::Audit(verb) => audit::run(global, verb).await,
+        Command::Bench(verb) => bench::run(global, verb).await,
     }
 }
 

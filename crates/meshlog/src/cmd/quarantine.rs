@@ -178,14 +178,7 @@ fn list(
         if code.is_some_and(|code| reasons.iter().all(|reason| reason.code.as_str() != code)) {
             return ControlFlow::Continue(());
         }
-        let row = json!({
-            "partition": record.partition,
-            "offset": record.offset,
-            "timestamp": record.timestamp_ms.and_then(rfc3339),
-            "source": record.header(SOURCE).map(String::from_utf8_lossy),
-            "key": bytes_json(record.key.as_deref()),
-            "reasons": reasons,
-        });
+        let row = row(&record, &reasons);
         match format {
             Format::Table => rows.push(row),
             Format::Json => written = writeln!(out, "{row}"),
@@ -202,6 +195,17 @@ fn list(
         output::list(format, LIST, &rows)?;
     }
     Ok(())
+}
+
+fn row(record: &Record, reasons: &[Reason]) -> Value {
+    json!({
+        "partition": record.partition,
+        "offset": record.offset,
+        "timestamp": record.timestamp_ms.and_then(rfc3339),
+        "source": record.header(SOURCE).map(String::from_utf8_lossy),
+        "key": bytes_json(record.key.as_deref()),
+        "reasons": reasons,
+    })
 }
 
 fn find(cluster: &Cluster, topic: String, partition: i32, offset: i64) -> anyhow::Result<Record> {
@@ -238,51 +242,47 @@ fn value_json(record: &Record, decoder: &Decoder) -> Value {
 fn show(record: &Record, decoder: &Decoder, format: Format) -> anyhow::Result<()> {
     let reasons = reasons(record);
     let value = value_json(record, decoder);
-    let mut members = envelope(record);
-    if let Some(headers) = members.get_mut("headers").and_then(Value::as_object_mut) {
-        headers.shift_remove(REASONS);
+    match format {
+        Format::Table => show_text(record, &reasons, &value),
+        Format::Json => {
+            let mut members = envelope(record);
+            if let Some(headers) = members.get_mut("headers").and_then(Value::as_object_mut) {
+                headers.shift_remove(REASONS);
+            }
+            members.insert("reasons".to_owned(), json!(reasons));
+            members.insert("value".to_owned(), value);
+            Ok(output::json_line(&Value::Object(members))?)
+        }
     }
-    members.insert("reasons".to_owned(), json!(reasons));
-    members.insert("value".to_owned(), value.clone());
-    if format == Format::Json {
-        output::json_line(&Value::Object(members))?;
-        return Ok(());
-    }
-    let source = record
-        .header(SOURCE)
-        .map(String::from_utf8_lossy)
-        .unwrap_or_default();
+}
+
+fn show_text(record: &Record, reasons: &[Reason], value: &Value) -> anyhow::Result<()> {
+    let header = |name: &str| record.header(name).map(String::from_utf8_lossy);
     let time = record.timestamp_ms.and_then(rfc3339).unwrap_or_default();
-    output::line(format!(
-        "partition {} offset {}, {time}",
-        record.partition, record.offset
-    ))?;
+    let (partition, offset) = (record.partition, record.offset);
+    output::line(format!("partition {partition} offset {offset}, {time}"))?;
+    let source = header(SOURCE).unwrap_or_default();
     output::line(format!("inbox position @ governance position: {source}"))?;
-    output::line(format!(
-        "key: {}",
-        output::plain(&bytes_json(record.key.as_deref()))
-    ))?;
-    if let Some(cut) = record.header(TRUNCATED) {
-        output::line(format!("cut; the whole: {}", String::from_utf8_lossy(cut)))?;
+    let key = output::plain(&bytes_json(record.key.as_deref()));
+    output::line(format!("key: {key}"))?;
+    if let Some(whole) = header(TRUNCATED) {
+        output::line(format!("cut; the whole: {whole}"))?;
     }
-    let best = ["decoded", "text", "hex"]
-        .iter()
-        .map(|form| &value[*form])
-        .find(|v| !v.is_null());
-    output::line(format!(
-        "value: {}\n",
-        best.map(shown).unwrap_or_else(|| "null".to_owned())
-    ))?;
+    let forms = ["decoded", "text", "hex"].iter().map(|form| &value[*form]);
+    let best = forms.into_iter().find(|form| !form.is_null());
+    let text = best.map_or_else(|| "null".to_owned(), shown);
+    output::line(format!("value: {text}\n"))?;
     let rows: Vec<Value> = reasons.iter().map(|reason| json!(reason)).collect();
-    let columns: &[Column] = &[
-        ("code", "code"),
-        ("path", "path"),
-        ("expected", "expected"),
-        ("found", "found"),
-    ];
-    output::list(format, columns, &rows)?;
+    output::list(Format::Table, REASON, &rows)?;
     Ok(())
 }
+
+const REASON: &[Column] = &[
+    ("code", "code"),
+    ("path", "path"),
+    ("expected", "expected"),
+    ("found", "found"),
+];
 
 fn shown(value: &Value) -> String {
     match value {

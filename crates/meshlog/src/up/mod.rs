@@ -129,7 +129,7 @@ impl Running {
         })
     }
 
-    fn announce(&self, output: Format) -> anyhow::Result<()> {
+    pub(crate) fn announce(&self, output: Format) -> anyhow::Result<()> {
         let dir = self.directory.path();
         match output {
             Format::Json => crate::output::json_line(&json!({
@@ -237,7 +237,7 @@ fn now_ms() -> i64 {
 }
 
 /// Turns true at the first SIGINT or SIGTERM; the second ends the process at once.
-fn stop_signal() -> anyhow::Result<watch::Receiver<bool>> {
+pub(crate) fn stop_signal() -> anyhow::Result<watch::Receiver<bool>> {
     use tokio::signal::unix::{SignalKind, signal};
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;

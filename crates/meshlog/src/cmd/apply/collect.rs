@@ -55,50 +55,28 @@ impl Documents {
     /// # Errors
     /// [`Failure::Usage`] for what cannot be read; [`Failure::Refused`] with every mistake of every document.
     pub(crate) fn collect(paths: &[PathBuf]) -> Result<Self, Failure> {
-        let mut files = Vec::new();
-        for path in paths {
-            if path.is_dir() {
-                walk(path, &mut files)?;
-            } else {
-                files.push((path.clone(), read(path)?));
-            }
-        }
         let mut documents = Self::default();
         let mut mistakes = Vec::new();
-        for (path, text) in files {
+        for (path, text) in find(paths)? {
+            let base = path.parent().unwrap_or(Path::new("."));
             let read_schema = |name: &str| {
-                let base = path.parent().unwrap_or(Path::new("."));
-                std::fs::read_to_string(base.join(name)).map_err(|error| {
-                    format!(
-                        "the schema file {} cannot be read: {error}",
-                        base.join(name).display()
-                    )
+                let file = base.join(name);
+                std::fs::read_to_string(&file).map_err(|error| {
+                    format!("the schema file {} cannot be read: {error}", file.display())
                 })
             };
-            documents.add(
-                &path.display().to_string(),
-                text,
-                read_schema,
-                &mut mistakes,
-            );
+            let name = path.display().to_string();
+            documents.add(&name, text, read_schema, &mut mistakes);
         }
         if !mistakes.is_empty() {
             let count = mistakes.len();
             let noun = if count == 1 { "mistake" } else { "mistakes" };
             let text = mistakes.join("\n  ");
-            return Err(Failure::Refused(format!(
-                "{count} {noun}; nothing was sent\n  {text}"
-            )));
+            let text = format!("{count} {noun}; nothing was sent\n  {text}");
+            return Err(Failure::Refused(text));
         }
         if documents.labels.is_empty() {
-            let names: Vec<String> = paths
-                .iter()
-                .map(|path| path.display().to_string())
-                .collect();
-            return Err(Failure::Usage(format!(
-                "no document in {}: expected YAML or JSON with a `kind` (DataContract, DataProduct, Domain, Team)",
-                names.join(", ")
-            )));
+            return Err(nothing_in(paths));
         }
         Ok(documents)
     }
@@ -140,6 +118,31 @@ impl Documents {
             files,
         });
     }
+}
+
+/// The files that were named, and the documents of the directories that were.
+fn find(paths: &[PathBuf]) -> Result<Vec<(PathBuf, String)>, Failure> {
+    let mut files = Vec::new();
+    for path in paths {
+        if path.is_dir() {
+            walk(path, &mut files)?;
+        } else {
+            files.push((path.clone(), read(path)?));
+        }
+    }
+    Ok(files)
+}
+
+fn nothing_in(paths: &[PathBuf]) -> Failure {
+    let names: Vec<String> = paths
+        .iter()
+        .map(|path| path.display().to_string())
+        .collect();
+    let kinds = "DataContract, DataProduct, Domain, Team";
+    let names = names.join(", ");
+    Failure::Usage(format!(
+        "no document in {names}: expected YAML or JSON with a `kind` ({kinds})"
+    ))
 }
 
 fn read(path: &Path) -> Result<String, Failure> {

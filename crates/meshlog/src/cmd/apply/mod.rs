@@ -45,19 +45,28 @@ pub(super) async fn run(global: &Global, args: Args) -> anyhow::Result<()> {
     submit(&client, &documents, dry_run, global.output).await
 }
 
+/// Proposes documents and waits for the outcome.
+pub(crate) async fn propose(
+    client: &Client,
+    documents: &Documents,
+    dry_run: DryRun,
+) -> anyhow::Result<Answer> {
+    let answer = client.propose(&documents.bundle, dry_run).await?;
+    if answer.is_pending() {
+        decided(client, answer).await
+    } else {
+        Ok(answer)
+    }
+}
+
 /// Proposes documents, prints what came of each, and waits until their ports are open.
-pub(crate) async fn submit(
+async fn submit(
     client: &Client,
     documents: &Documents,
     dry_run: DryRun,
     format: Format,
 ) -> anyhow::Result<()> {
-    let answer = client.propose(&documents.bundle, dry_run).await?;
-    let answer = if answer.is_pending() {
-        decided(client, answer).await?
-    } else {
-        answer
-    };
+    let answer = propose(client, documents, dry_run).await?;
     match answer.status() {
         Status::Rejected => {
             refused(&answer, dry_run, format)?;
@@ -152,7 +161,7 @@ async fn decided(client: &Client, answer: Answer) -> anyhow::Result<Answer> {
 }
 
 /// Waits until the ports that the proposal concerns are in force as it asked.
-async fn ports_open(client: &Client, answer: &Answer) -> anyhow::Result<()> {
+pub(crate) async fn ports_open(client: &Client, answer: &Answer) -> anyhow::Result<()> {
     if answer.seqs.is_empty() {
         return Ok(());
     }

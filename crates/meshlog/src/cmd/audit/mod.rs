@@ -192,8 +192,27 @@ fn replay(
     view: bool,
     format: Format,
 ) -> anyhow::Result<()> {
+    let state = fold_to(cluster, topic, as_of)?;
+    if let Some(AsOf::Seq(seq)) = as_of
+        && seq >= state.size
+    {
+        let text = format!("no fact {seq}: the log has {} facts", state.size);
+        return Err(Failure::NotFound(text).into());
+    }
+    let Some(last) = state.size.checked_sub(1) else {
+        return Err(Failure::NotFound("the log has no fact that early".to_owned()).into());
+    };
+    let mut shown = json!({"seq": last, "state_hash": hex(&state.state_hash())});
+    if view {
+        shown["state"] = serde_json::to_value(&state)?;
+    }
+    output::object(format, &shown)?;
+    Ok(())
+}
+
+/// The state after the last fact that is not behind a place.
+fn fold_to(cluster: &Cluster, topic: String, as_of: Option<AsOf>) -> anyhow::Result<Mesh> {
     let mut state = Mesh::default();
-    let (mut folded, mut passed) = (0_u64, false);
     let mut result = Ok(());
     scan(cluster, topic, |value| {
         let next = match log::check(&state, value) {
@@ -203,34 +222,19 @@ fn replay(
                 return ControlFlow::Break(());
             }
         };
-        passed = match as_of {
+        let behind = match as_of {
             None => false,
             Some(AsOf::Seq(seq)) => next.seq > seq,
             Some(AsOf::Time(ms)) => next.time_ms > ms,
         };
-        if passed {
+        if behind {
             return ControlFlow::Break(());
         }
         state.apply(&next, value);
-        folded += 1;
         ControlFlow::Continue(())
     })?;
     result.map_err(bad_log)?;
-    if let Some(AsOf::Seq(seq)) = as_of.filter(|_| folded == 0 || !passed)
-        && seq >= folded
-    {
-        let text = format!("no fact {seq}: the log has {folded} facts");
-        return Err(Failure::NotFound(text).into());
-    }
-    let Some(last) = folded.checked_sub(1) else {
-        return Err(Failure::NotFound("the log has no fact that early".to_owned()).into());
-    };
-    let mut shown = json!({"seq": last, "state_hash": hex(&state.state_hash())});
-    if view {
-        shown["state"] = serde_json::to_value(&state)?;
-    }
-    output::object(format, &shown)?;
-    Ok(())
+    Ok(state)
 }
 
 fn bad_log(error: LogError) -> anyhow::Error {

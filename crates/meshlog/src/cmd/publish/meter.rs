@@ -72,6 +72,14 @@ impl Meter {
             .set_message(format!("{} rows{skipped}", position.row));
     }
 
+    /// An earlier run has published the rows up to here.
+    pub(super) fn resumed(&self, file: &str, position: &Position) {
+        let row = position.row;
+        self.say(&format!(
+            "{file}: going on after row {row}, as published before"
+        ));
+    }
+
     /// A row that cannot be sent.
     pub(super) fn bad_row(&self, row: u64, line: u64, reasons: &[BadRow]) {
         if self.reported.fetch_max(row, Ordering::Relaxed) >= row {

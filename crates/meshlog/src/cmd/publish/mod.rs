@@ -172,29 +172,15 @@ async fn send(
     let group = format!("{prefix}.{}", input.identity);
     let meter = Arc::new(Meter::new(input.size));
     let stop = Arc::new(AtomicBool::new(false));
-    let (for_fence, id) = (cluster.clone(), group.clone());
-    // From here on nothing of an earlier run is open, so its committed position is the truth.
-    let fence = tokio::task::spawn_blocking(move || TxProducer::new(&for_fence, &id));
-    let producer = fence
-        .await
-        .context("the sending thread failed")?
-        .map_err(|error| {
-            let text = format!("no broker answers at {}", cluster.bootstrap());
-            anyhow::Error::new(error).context(Failure::NotReachable(text))
-        })?;
+    let producer = take_fence(cluster, &group).await?;
     let admin = Admin::new(cluster)?;
-    let earlier = if args.restart {
-        None
-    } else {
-        committed(&admin, &group, inbox).await?
+    let earlier = match args.restart {
+        true => None,
+        false => committed(&admin, &group, inbox).await?,
     };
     let position = earlier.unwrap_or(input.start);
     if position.row > 0 {
-        let row = position.row;
-        meter.say(&format!(
-            "{}: going on after row {row}, as published before",
-            input.name
-        ));
+        meter.resumed(&input.name, &position);
     }
     let sender = Sender {
         producer,
@@ -205,6 +191,7 @@ async fn send(
         source: input.source,
         rows,
         position,
+        anchored: earlier.is_some(),
         pace: Pace::new(args.rate),
         meter: Arc::clone(&meter),
         stop: Arc::clone(&stop),
@@ -215,6 +202,18 @@ async fn send(
         position: reached,
         resumed_at: position.row,
     })
+}
+
+/// When this returns nothing of an earlier run is open, so its committed position is the truth.
+async fn take_fence(cluster: &Cluster, group: &str) -> anyhow::Result<TxProducer> {
+    let (of, id) = (cluster.clone(), group.to_owned());
+    let taken = tokio::task::spawn_blocking(move || TxProducer::new(&of, &id)).await;
+    taken
+        .context("the sending thread failed")?
+        .map_err(|error| {
+            let text = format!("no broker answers at {}", cluster.bootstrap());
+            anyhow::Error::new(error).context(Failure::NotReachable(text))
+        })
 }
 
 /// Runs the sender on its thread and keeps an eye on it and on the user.

@@ -62,8 +62,10 @@ pub(super) struct Sender {
     pub(super) inbox: String,
     pub(super) source: Source,
     pub(super) rows: RowWriter,
-    /// Committed.
+    /// Committed, once `anchored`.
     pub(super) position: Position,
+    /// Whether the position is the committed one: a run that starts anew has to say so first.
+    pub(super) anchored: bool,
     pub(super) pace: Pace,
     pub(super) meter: Arc<Meter>,
     pub(super) stop: Arc<AtomicBool>,
@@ -109,6 +111,11 @@ impl Sender {
     }
 
     fn batch(&mut self, event: &mut Outgoing) -> Result<Batch, Trouble> {
+        if !self.anchored {
+            self.producer.begin()?;
+            self.commit(self.position)?;
+            self.anchored = true;
+        }
         let (mut next, mut bytes, mut begun) = (self.position, 0, None);
         let last = loop {
             if self.stop.load(Ordering::Relaxed) {
@@ -131,23 +138,29 @@ impl Sender {
                 self.producer.begin()?;
                 begun = Some(Instant::now());
             }
-            next.row += 1;
-            match self.rows.write(self.source.row(), event) {
-                Ok(()) => {
-                    bytes += event.value.as_ref().map_or(0, Vec::len);
-                    self.producer.send(event)?;
-                }
-                Err(reasons) => {
-                    next.skipped += 1;
-                    self.meter.bad_row(next.row, self.source.line(), &reasons);
-                }
-            }
-            (next.byte, next.line) = self.source.place();
+            bytes += self.send_row(event, &mut next)?;
         };
         if begun.is_some() {
             self.commit(next)?;
         }
         Ok(last.map_or(Batch::Committed, Batch::Last))
+    }
+
+    /// Sends the row read last, or tells why not; gives the bytes sent.
+    fn send_row(&mut self, event: &mut Outgoing, next: &mut Position) -> Result<usize, Trouble> {
+        next.row += 1;
+        (next.byte, next.line) = self.source.place();
+        match self.rows.write(self.source.row(), event) {
+            Ok(()) => {
+                self.producer.send(event)?;
+                Ok(event.value.as_ref().map_or(0, Vec::len))
+            }
+            Err(reasons) => {
+                next.skipped += 1;
+                self.meter.bad_row(next.row, self.source.line(), &reasons);
+                Ok(0)
+            }
+        }
     }
 
     fn commit(&mut self, next: Position) -> Result<(), Trouble> {
@@ -171,46 +184,41 @@ impl Sender {
         let mut trouble = error;
         loop {
             if let TxError::Fenced { .. } = trouble {
-                return Err(trouble).context(
-                    "another `meshlog publish` of this file on this port has taken over; it goes on, this one ends",
-                );
+                let text = "another `meshlog publish` of this file on this port has taken over; it goes on";
+                return Err(trouble).context(text);
             }
             let why = anyhow::Error::new(trouble);
-            self.meter.waiting(&why.root_cause().to_string());
-            if self.stop.load(Ordering::Relaxed) {
+            if !self.wait(&why) {
                 return Ok(false);
             }
-            std::thread::sleep(BACK_OFF);
             // Takes the fence anew: whatever was open is ended when this returns.
             match self.producer.abort() {
                 Ok(()) => break,
                 Err(error) => trouble = error,
             }
         }
-        loop {
-            match self
-                .runtime
-                .block_on(committed(&self.admin, &self.group, &self.inbox))
-            {
+        while self.anchored {
+            let asked = committed(&self.admin, &self.group, &self.inbox);
+            match self.runtime.block_on(asked) {
                 Ok(found) => {
-                    // Nothing committed yet: this run's own start is the truth.
-                    if let Some(position) = found.filter(|found| found.row > self.position.row) {
-                        self.position = position;
-                    }
+                    self.position = found.context("the committed position has vanished")?;
                     break;
                 }
-                Err(error) => self.meter.waiting(&error.root_cause().to_string()),
+                Err(why) if self.wait(&why) => {}
+                Err(_) => return Ok(false),
             }
-            if self.stop.load(Ordering::Relaxed) {
-                return Ok(false);
-            }
-            std::thread::sleep(BACK_OFF);
         }
-        self.source
-            .rewind(&self.position)
-            .context("cannot read the file again")?;
+        let rewound = self.source.rewind(&self.position);
+        rewound.context("cannot read the file again")?;
         self.meter.committed(&self.position);
         Ok(true)
+    }
+
+    /// Says what is waited for, and waits; `false` when the user stops it.
+    fn wait(&self, why: &anyhow::Error) -> bool {
+        self.meter.waiting(&why.root_cause().to_string());
+        std::thread::sleep(BACK_OFF);
+        !self.stop.load(Ordering::Relaxed)
     }
 }
 

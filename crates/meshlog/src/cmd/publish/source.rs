@@ -104,10 +104,10 @@ impl Source {
 }
 
 fn into_io(error: csv::Error) -> io::Error {
-    match error.into_kind() {
-        csv::ErrorKind::Io(error) => error,
-        kind => io::Error::new(io::ErrorKind::InvalidData, format!("{kind:?}")),
+    if !error.is_io_error() {
+        return io::Error::new(io::ErrorKind::InvalidData, error);
     }
+    error.into()
 }
 
 /// A CSV file with a header row.

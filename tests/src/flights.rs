@@ -67,7 +67,7 @@ impl Flights {
         let mut cell = |column: &'static str, missing: bool, value: String| {
             if missing {
                 *self.missing.entry(column).or_default() += 1;
-                return if row % 2 == 0 {
+                return if row.is_multiple_of(2) {
                     "NA".to_owned()
                 } else {
                     String::new()

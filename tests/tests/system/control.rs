@@ -127,7 +127,7 @@ fn what_is_wrong_is_refused_with_reasons_and_kept_as_a_fact() {
 
     let renamed = [
         ("version: 1.0.0", "version: 1.1.0"),
-        ("- name: dep_delay", "- name: delay"),
+        ("- name: dep_time", "- name: departed_at"),
     ];
     let reason = refused(
         &mesh,

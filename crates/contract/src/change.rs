@@ -82,6 +82,13 @@ pub fn classify(old: &Spec, new: &Spec) -> Result<ChangeReport, String> {
     }
     let bump = if !breaks.is_empty() {
         Bump::Major
+    } else if *old
+        == (Spec {
+            version: old.version,
+            ..new.clone()
+        })
+    {
+        Bump::None
     } else if old.schema != new.schema && structure_differs(old, new) {
         Bump::Minor
     } else {
@@ -264,7 +271,12 @@ mod tests {
                 "logicalType: integer, description: ms}",
                 Bump::Patch,
             ),
-            ("status: active", "status: draft", Bump::Patch),
+            (
+                "name: call\n",
+                "name: call\n  description: A call.\n",
+                Bump::Patch,
+            ),
+            ("status: active", "status: draft", Bump::None),
             ("logicalType: integer}", "logicalType: string}", Bump::Major),
             (
                 "logicalType: integer}",

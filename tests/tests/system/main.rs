@@ -6,3 +6,4 @@ mod flights;
 mod kill;
 mod rebuild;
 mod registry;
+mod script;

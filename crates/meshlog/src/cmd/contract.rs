@@ -8,7 +8,7 @@ use clap::Subcommand;
 use contract::change::{ChangeReport, classify};
 use contract::document::{Document, odcs::Odcs, parse};
 use contract::spec::{Spec, derive};
-use contract::version::Version;
+use contract::version::{Bump, Version};
 use serde_json::{Value, json};
 
 use super::Global;
@@ -251,6 +251,13 @@ fn diff(old: &Spec, new: &Spec, report: &ChangeReport, format: Format) -> anyhow
     }
     for broken in &report.breaks {
         output::line(broken.to_string())?;
+    }
+    if report.bump == Bump::None {
+        output::line(format!(
+            "no change of what is enforced since {}@{}",
+            old.id, old.version
+        ))?;
+        return Ok(());
     }
     let bump = serde_json::to_value(report.bump)?;
     let bump = output::plain(&bump);

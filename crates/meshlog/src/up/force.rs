@@ -4,8 +4,9 @@ use contract::address::PortAddress;
 use contract::rule::{ActiveVersion, Binding, PortRules};
 use contract::settings::Settings;
 use contract::spec::{Encoding, Key};
+use contract::version::Version;
 use enforcer::{CatchUp, CatchUpFailed, PortEntry, Snapshot};
-use governance::mesh::{Mesh, Port};
+use governance::mesh::{Activation, Contract, Mesh, Port};
 use governor::follow::{Ends, View};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -59,50 +60,57 @@ fn entry(mesh: &Mesh, port: &Port, compiled: &mut Compiled) -> Option<PortEntry>
     Some(PortEntry::new(address, body.inbox.clone(), rules))
 }
 
+/// One activated version with what [`ActiveVersion`] borrows.
+struct Part<'a> {
+    version: Version,
+    encoding: Encoding,
+    schema: &'a str,
+    key: Key,
+    settings: Settings,
+    bindings: Vec<Binding>,
+}
+
+impl<'a> Part<'a> {
+    fn of(contract: &'a Contract, activation: &Activation) -> Option<Self> {
+        let stored = &contract.versions.get(&activation.version)?.state;
+        Some(Self {
+            version: activation.version,
+            encoding: if stored.encoding == "avro" {
+                Encoding::Avro
+            } else {
+                Encoding::Json
+            },
+            schema: &stored.schema,
+            key: Key {
+                properties: stored.key.properties.clone(),
+                text: stored.key.text,
+            },
+            settings: Settings::from(&stored.settings),
+            bindings: activation.bindings.iter().filter_map(binding).collect(),
+        })
+    }
+
+    fn as_active(&self) -> ActiveVersion<'_> {
+        ActiveVersion {
+            version: self.version,
+            encoding: self.encoding,
+            schema: self.schema,
+            key: &self.key,
+            settings: &self.settings,
+            bindings: &self.bindings,
+        }
+    }
+}
+
 fn compile(mesh: &Mesh, port: &Port) -> Option<PortRules> {
     let body = &port.opened.state;
     let contract = mesh.contracts.get(&body.contract_id)?;
-    struct Part<'a> {
-        version: contract::version::Version,
-        encoding: Encoding,
-        schema: &'a str,
-        key: Key,
-        settings: Settings,
-        bindings: Vec<Binding>,
-    }
     let parts: Vec<Part<'_>> = port
         .activations
         .iter()
-        .filter_map(|activation| {
-            let stored = &contract.versions.get(&activation.version)?.state;
-            Some(Part {
-                version: activation.version,
-                encoding: if stored.encoding == "avro" {
-                    Encoding::Avro
-                } else {
-                    Encoding::Json
-                },
-                schema: &stored.schema,
-                key: Key {
-                    properties: stored.key.properties.clone(),
-                    text: stored.key.text,
-                },
-                settings: Settings::from(&stored.settings),
-                bindings: activation.bindings.iter().filter_map(binding).collect(),
-            })
-        })
+        .filter_map(|activation| Part::of(contract, activation))
         .collect();
-    let versions: Vec<ActiveVersion<'_>> = parts
-        .iter()
-        .map(|part| ActiveVersion {
-            version: part.version,
-            encoding: part.encoding,
-            schema: part.schema,
-            key: &part.key,
-            settings: &part.settings,
-            bindings: &part.bindings,
-        })
-        .collect();
+    let versions: Vec<ActiveVersion<'_>> = parts.iter().map(Part::as_active).collect();
     match PortRules::compile(&body.contract_id, &versions) {
         Ok(rules) => rules,
         Err(error) => {

@@ -34,6 +34,25 @@ pub(super) struct Roles {
     publisher: JoinHandle<()>,
 }
 
+impl Plan {
+    /// What the catalog is told, but for what the other roles add.
+    fn catalog(&self) -> catalog::CatalogConfig {
+        catalog::CatalogConfig {
+            cluster: self.cluster.clone(),
+            shown: catalog::Shown {
+                mesh: self.founding.mesh_id.clone(),
+                bootstrap_servers: self.cluster.bootstrap().to_owned(),
+                registry: self.registry_url.clone(),
+                http: self.http_url.clone(),
+                schemas_topic: self.registry_topic.clone(),
+                version: env!("CARGO_PKG_VERSION").to_owned(),
+            },
+            dir: Some(self.snapshot_dir.clone()),
+            hooks: catalog::Hooks::default(),
+        }
+    }
+}
+
 struct BuiltIn(OwnedSubjects);
 
 impl Registrar for BuiltIn {
@@ -59,6 +78,7 @@ impl Registrar for BuiltIn {
 impl Roles {
     /// Start them and wait until all are ready.
     pub(super) async fn start(plan: Plan) -> anyhow::Result<Self> {
+        let shown = plan.catalog();
         let mesh_id = plan.founding.mesh_id.clone();
         let cluster_id = plan.founding.cluster_id.clone();
         let administrator = plan.founding.administrator.clone();
@@ -89,19 +109,11 @@ impl Roles {
         let config = EnforcerConfig::new(plan.cluster.clone(), mesh_id.as_str());
         let enforcer =
             Enforcer::spawn(config, snapshots, catch).context("the enforcer cannot start")?;
-        let catalog = catalog::start(catalog::CatalogConfig {
-            cluster: plan.cluster.clone(),
-            shown: catalog::Shown {
-                mesh: mesh_id,
-                bootstrap_servers: plan.cluster.bootstrap().to_owned(),
-                registry: plan.registry_url,
-                http: plan.http_url,
-                schemas_topic: plan.registry_topic,
-                version: env!("CARGO_PKG_VERSION").to_owned(),
-            },
-            dir: Some(plan.snapshot_dir),
+        let catalog_config = catalog::CatalogConfig {
             hooks: hooks(enforcer.status()),
-        });
+            ..shown
+        };
+        let catalog = catalog::start(catalog_config);
         let catalog = catalog.await.context("the catalog cannot start")?;
         registry.ready().await;
         catalog

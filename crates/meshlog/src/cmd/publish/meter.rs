@@ -26,6 +26,9 @@ pub(super) struct Meter {
     reported: AtomicU64,
 }
 
+/// What other programs write for a missing value.
+const USUAL_NULLS: [&str; 6] = ["NA", "N/A", "NULL", "null", "NaN", "None"];
+
 impl Meter {
     /// A meter over `size` bytes, where that is known.
     pub(super) fn new(size: Option<u64>) -> Self {
@@ -89,6 +92,12 @@ impl Meter {
             let shown = self.shown.fetch_add(1, Ordering::Relaxed);
             if shown < SHOWN {
                 self.say(&format!("row {row}, line {line}: {reason}"));
+                if shown == 0 && USUAL_NULLS.contains(&reason.value.as_str()) {
+                    let found = &reason.value;
+                    self.say(&format!(
+                        "if `{found}` stands for a missing value, say --null-value {found}"
+                    ));
+                }
             } else if shown == SHOWN {
                 self.say("more rows cannot be typed; they are counted");
             }

@@ -122,9 +122,9 @@ impl TestMesh {
                 .build()
                 .expect("a client");
             let answer = client.get(&url).timeout(Duration::from_secs(20)).send();
-            let answer = answer.await.map_err(|error| error.to_string())?;
+            let answer = answer.await.map_err(|error| format!("{error:?}"))?;
             let status = answer.status();
-            let text = answer.text().await.map_err(|error| error.to_string())?;
+            let text = answer.text().await.map_err(|error| format!("{error:?}"))?;
             if !status.is_success() {
                 return Err(format!("{status}: {text}"));
             }

@@ -4,6 +4,7 @@ use std::fs::{self, File};
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::time::{Duration, Instant};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -14,6 +15,8 @@ use super::child::{ProcessId, listens};
 use super::launch::Launcher;
 
 const LOGGING: &str = include_str!("log4j2.properties");
+/// How long a killed broker may hold its ports: its process counts as ended before its last threads have gone.
+const LET_GO: Duration = Duration::from_secs(10);
 /// How much of a log an error shows.
 const TAIL_LINES: usize = 25;
 
@@ -115,7 +118,10 @@ impl Layout {
             Some(_) | None => free_port()?,
         };
         for port in [kafka_port, controller_port] {
-            if listens(port) {
+            let ours = old
+                .as_ref()
+                .is_some_and(|old| [old.kafka_port, old.controller_port].contains(&port));
+            if !(ours && is_let_go(port)) && listens(port) {
                 return Err(DevError::PortInUse { port });
             }
         }
@@ -193,6 +199,18 @@ impl Layout {
 pub(super) fn last_lines(text: &str) -> String {
     let lines: Vec<&str> = text.lines().collect();
     lines[lines.len().saturating_sub(TAIL_LINES)..].join("\n")
+}
+
+/// Waits until nobody listens on a port that a broker of ours had.
+fn is_let_go(port: u16) -> bool {
+    let deadline = Instant::now() + LET_GO;
+    while listens(port) {
+        if Instant::now() >= deadline {
+            return false;
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    true
 }
 
 fn free_port() -> Result<u16, DevError> {

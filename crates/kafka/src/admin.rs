@@ -21,6 +21,9 @@ use crate::cluster::{AskError, Cluster, ClusterError};
 /// How long one administrative request may take.
 const LIMIT: Duration = Duration::from_secs(20);
 
+/// How long one attempt to read committed offsets may take; it takes milliseconds when the coordinator is in office.
+const ATTEMPT: Duration = Duration::from_secs(4);
+
 /// Why an administrative act failed.
 #[derive(Debug, thiserror::Error)]
 pub enum AdminError {
@@ -452,13 +455,8 @@ fn committed(cluster: &Cluster, group: &str, topic: &str) -> Result<Vec<Committe
             topic: topic.to_owned(),
         });
     };
-    let mut config = cluster.reader_config();
-    config.set("group.id", group);
-    let consumer: BaseConsumer<Context> = cluster.create(&config, "positions")?;
-    let mut asked = TopicPartitionList::new();
-    asked.add_partition_range(topic, 0, partitions - 1);
     let failed = |source| request("read the committed offsets of group", group, source);
-    let answer = consumer.committed_offsets(asked, LIMIT).map_err(failed)?;
+    let answer = ask_committed(cluster, group, topic, partitions)?.map_err(failed)?;
     let mut found = Vec::new();
     for element in answer.elements_for_topic(topic) {
         element.error().map_err(failed)?;
@@ -480,6 +478,28 @@ fn committed(cluster: &Cluster, group: &str, topic: &str) -> Result<Vec<Committe
         });
     }
     Ok(found)
+}
+
+/// Asks for committed offsets, each time as a new client: one that began while the group's coordinator was away may wait
+/// for it longer than the coordinator is away.
+fn ask_committed(
+    cluster: &Cluster,
+    group: &str,
+    topic: &str,
+    partitions: i32,
+) -> Result<Result<TopicPartitionList, KafkaError>, AdminError> {
+    let mut config = cluster.reader_config();
+    config.set("group.id", group);
+    let deadline = Instant::now() + LIMIT;
+    loop {
+        let consumer: BaseConsumer<Context> = cluster.create(&config, "positions")?;
+        let mut asked = TopicPartitionList::new();
+        asked.add_partition_range(topic, 0, partitions - 1);
+        let answer = consumer.committed_offsets(asked, ATTEMPT);
+        if answer.is_ok() || Instant::now() >= deadline {
+            return Ok(answer);
+        }
+    }
 }
 
 fn compare(spec: &TopicSpec, found: &TopicDescription) -> Result<(), AdminError> {

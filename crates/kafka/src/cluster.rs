@@ -186,13 +186,31 @@ impl Cluster {
         Ok(client)
     }
 
+    /// Asks the brokers. A client that got no answer is not asked again: whatever it is stuck in (a broker that died and
+    /// came back, a connection that nobody closed), the next question goes over a connection of its own.
+    fn ask<T>(
+        &self,
+        question: impl FnOnce(&BaseConsumer<Context>) -> Result<T, KafkaError>,
+    ) -> Result<T, AskError> {
+        let client = self.query()?;
+        question(&client).map_err(|error| {
+            if !is_leaderless(&error) {
+                let mut slot = self.query.lock().unwrap_or_else(PoisonError::into_inner);
+                if slot.as_ref().is_some_and(|now| Arc::ptr_eq(now, &client)) {
+                    *slot = None;
+                }
+            }
+            error.into()
+        })
+    }
+
     /// Number of partitions and replicas of a topic, or `None` when there is none, or none that can be used yet.
     pub(crate) fn shape(
         &self,
         topic: &str,
         timeout: Duration,
     ) -> Result<Option<(i32, i32)>, AskError> {
-        let metadata = self.query()?.fetch_metadata(Some(topic), timeout)?;
+        let metadata = self.ask(|client| client.fetch_metadata(Some(topic), timeout))?;
         let Some(found) = metadata.topics().iter().find(|found| found.name() == topic) else {
             return Ok(None);
         };
@@ -227,11 +245,11 @@ impl Cluster {
         let deadline = Instant::now() + timeout;
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
-            match self.query()?.fetch_watermarks(topic, partition, left) {
-                Err(error) if is_leaderless(&error) && !left.is_zero() => {
+            match self.ask(|client| client.fetch_watermarks(topic, partition, left)) {
+                Err(AskError::Kafka(error)) if is_leaderless(&error) && !left.is_zero() => {
                     std::thread::sleep(LEADER_PAUSE.min(left));
                 }
-                answer => return Ok(answer?),
+                answer => return answer,
             }
         }
     }

@@ -201,10 +201,11 @@ pub(super) fn last_lines(text: &str) -> String {
     lines[lines.len().saturating_sub(TAIL_LINES)..].join("\n")
 }
 
-/// Waits until nobody listens on a port that a broker of ours had.
+/// Waits until a port that a broker of ours had can be bound again. Not by connecting: a listener that accepts nobody
+/// takes only as many connections as its backlog holds, and then looks as if it were gone.
 fn is_let_go(port: u16) -> bool {
     let deadline = Instant::now() + LET_GO;
-    while listens(port) {
+    while TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_err() {
         if Instant::now() >= deadline {
             return false;
         }

@@ -65,8 +65,11 @@ fn is_golden(name: &str, names: Names<'_>, call: impl Fn(&[String]) -> Output) {
     let played = play(&script, names, call);
     if played != script {
         std::fs::write(path.with_extension("new"), &played).expect("writes");
-        panic!("tests/scripts/{name}.txt is not what is printed now: compare it with {name}.new");
     }
+    assert!(
+        played == script,
+        "tests/scripts/{name}.txt is not what is printed now: compare it with {name}.new"
+    );
 }
 
 fn text(path: &Path) -> String {

@@ -85,7 +85,7 @@ async fn counters(producer: TxProducer, handle: &CatalogHandle) -> TxProducer {
     let path = format!("/api/v1/ports/{PORT}/stats");
     let events = |count| vec![b"{}".to_vec(); count];
     let mut producer = write(producer, &inbox, events(10), false).await;
-    assert_eq!(get(handle, &path).await["lag"], 10);
+    lag_becomes(handle, &path, 10).await;
     let topic = inbox.clone();
     producer = tokio::task::spawn_blocking(move || {
         let metadata = "7 3".to_owned();
@@ -104,17 +104,31 @@ async fn counters(producer: TxProducer, handle: &CatalogHandle) -> TxProducer {
     })
     .await
     .expect("runs");
-    let stats = get(handle, &path).await;
-    assert_eq!(stats["lag"], 0, "only the marker is left: {stats}");
+    // Only the marker is left.
+    let stats = lag_becomes(handle, &path, 0).await;
     assert_eq!(
         (&stats["accepted"], &stats["quarantined"]),
         (&Value::from(7), &Value::from(3))
     );
     producer = write(producer, &inbox, events(5), true).await;
-    assert_eq!(get(handle, &path).await["lag"], 0);
+    lag_becomes(handle, &path, 0).await;
     producer = write(producer, &inbox, events(3), false).await;
-    assert_eq!(get(handle, &path).await["lag"], 3);
+    lag_becomes(handle, &path, 3).await;
     producer
+}
+
+/// A commit returns before its records can be read: the markers follow a moment later.
+async fn lag_becomes(handle: &CatalogHandle, path: &str, lag: u64) -> Value {
+    let deadline = std::time::Instant::now() + LIMIT;
+    loop {
+        let stats = get(handle, path).await;
+        if stats["lag"] == lag {
+            return stats;
+        }
+        let late = std::time::Instant::now() >= deadline;
+        assert!(!late, "lag {lag} is due: {stats}");
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
 }
 
 async fn prepare(cluster: &Cluster, fixture: &Fixture) -> TxProducer {

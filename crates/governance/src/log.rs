@@ -3,7 +3,7 @@
 //! Used alike by the governor (before it writes), the projector, the enforcer and `audit verify`: a record that does
 //! not extend the head stops the reader, which names the position and goes on serving its last good view.
 
-use crate::fact::{Fact, FactError, Hash, hex, leaf_hash};
+use crate::fact::{Fact, FactError, Hash, hex};
 use crate::mesh::Mesh;
 
 /// A record does not extend the log.
@@ -157,9 +157,4 @@ pub fn next(mesh: &Mesh, stamp: &crate::command::Stamp, event: crate::event::Eve
         proposal_id: stamp.proposal_id.clone(),
         event,
     }
-}
-
-/// Leaf hash of a value, for those who keep hashes beside a state.
-pub fn leaf(value: &[u8]) -> Hash {
-    leaf_hash(value)
 }

@@ -3,7 +3,8 @@
 //! Within a major version a port promises FULL_TRANSITIVE compatibility (JSON under the LENIENT policy): old data
 //! meets the new contract, readers of the old contract read new events, and readers who replay read old ones.
 
-use crate::compat::{self, Policy, SchemaType};
+use crate::compat::{self, Policy, Verdict};
+use crate::source::{SchemaType, Source};
 use crate::spec::{Encoding, Spec};
 use crate::version::Bump;
 use serde::{Deserialize, Serialize};
@@ -188,8 +189,13 @@ fn schema_breaks(old: &Spec, new: &Spec) -> Result<Vec<Break>, String> {
         Encoding::Json => SchemaType::Json,
     };
     let compare = |reader: &Spec, writer: &Spec| {
-        compat::compare(schema_type, &reader.schema, &writer.schema, Policy::Lenient)
-            .map_err(|error| error.to_string())
+        let (reader, writer) = (&reader.schema, &writer.schema);
+        compat::compare(
+            &Source::new(schema_type, reader),
+            &Source::new(schema_type, writer),
+            Policy::Lenient,
+        )
+        .map_err(|error| error.to_string())
     };
     let (old_name, new_name) = names(old, new);
     let mut breaks: Vec<Break> = Vec::new();
@@ -208,7 +214,7 @@ fn schema_breaks(old: &Spec, new: &Spec) -> Result<Vec<Break>, String> {
     for (differences, [reader, writer], who) in directions {
         for difference in differences
             .into_iter()
-            .filter(|difference| !difference.compatible)
+            .filter(|difference| difference.verdict != Verdict::Compatible)
         {
             breaks.push(Break {
                 kind: difference.kind.to_owned(),

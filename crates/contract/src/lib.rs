@@ -8,7 +8,8 @@
 //!
 //! Reading order: [`address`] (names), [`document`] (what authors write), [`spec`] with [`schema`], [`settings`] and
 //! [`version`] (what the machine takes from it), [`framing`], [`avro`], [`json`] (the validators), [`rule`] and
-//! [`verdict`] (the judge), [`compat`] and [`change`] (evolution), [`canonical`] (identity of schemas), [`row`]
+//! [`verdict`] (the judge), [`mod@source`] (a schema and what it refers to), [`compat`] and [`change`] (evolution),
+//! [`canonical`] (identity of schemas), [`row`]
 //! (events from CSV and JSON lines).
 
 pub mod address;
@@ -25,6 +26,7 @@ pub mod rule;
 pub mod schema;
 pub mod schema_error;
 pub mod settings;
+pub mod source;
 pub mod spec;
 pub mod verdict;
 pub mod version;

@@ -7,7 +7,7 @@ use crate::{
     settings::InForce,
     state::{Deleted, State, Version},
 };
-use contract::compat;
+use contract::{compat, source::Source};
 
 /// How much of an old schema's text a message quotes, in bytes.
 const QUOTED: usize = 10 * 1024;
@@ -40,17 +40,13 @@ pub fn against(
         .iter()
         .map(|(number, v)| compat::Version {
             number: *number,
-            schema: &v.content.text,
+            schema: Source::new(ty, &v.content.text),
         })
         .collect();
-    let found = compat::check(
-        ty,
-        in_force.level,
-        in_force.policy,
-        &content.text,
-        &previous,
-    )
-    .map_err(|error| Refusal::invalid_schema(format!("Cannot compare schemas: {error}")))?;
+    let new = Source::new(ty, &content.text);
+    let report = compat::check(in_force.level, in_force.policy, &new, &previous)
+        .map_err(|error| Refusal::invalid_schema(format!("Cannot compare schemas: {error}")))?;
+    let found = report.incompatible;
     let Some(number) = found.first().map(|first| first.version) else {
         return Ok(Vec::new());
     };

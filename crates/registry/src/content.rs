@@ -9,7 +9,7 @@ use crate::{
 };
 use contract::{
     canonical::{self, GuidInput, ReferenceName},
-    compat::SchemaType,
+    source::{SchemaType, Source},
 };
 use serde_json::Value;
 use std::fmt::Write as _;
@@ -51,7 +51,7 @@ impl Content {
             return Err(Refusal::too_large(MAX_SCHEMA));
         }
         let name = ty.as_str();
-        let text = canonical::canonical(ty, text).map_err(|error| {
+        let text = canonical::canonical(&Source::new(ty, text)).map_err(|error| {
             Refusal::invalid_schema(format!("Invalid schema of type {name}, details: {error}"))
         })?;
         let metadata = metadata.filter(|metadata| *metadata != Metadata::default());

@@ -19,6 +19,7 @@ mod tests;
 mod walk;
 
 use crate::schema_error::SchemaError;
+use crate::source::Import;
 use crate::verdict::{Code, Reason};
 use cursor::Cursor;
 use program::Program;
@@ -40,12 +41,12 @@ impl AvroValidator {
         Self::compile_with(schema_json, &[])
     }
 
-    /// Compile a schema that names types of others; `references` are their texts, each after those it needs itself.
+    /// Compile a schema that names types of others; `imports` are their texts, each after those it needs itself.
     ///
     /// # Errors
     /// [`SchemaError`] says where one of the texts is not a valid Avro schema.
-    pub fn compile_with(schema_json: &str, references: &[&str]) -> Result<Self, SchemaError> {
-        let schema = Schema::parse(schema_json, references)?;
+    pub fn compile_with(schema_json: &str, imports: &[Import<'_>]) -> Result<Self, SchemaError> {
+        let schema = Schema::parse(schema_json, imports)?;
         let program = Program::compile(&schema);
         Ok(Self { schema, program })
     }

@@ -7,6 +7,7 @@
 use super::logical::Logical;
 use super::parser::Parser;
 use crate::schema_error::{SchemaError, parse_text};
+use crate::source::Import;
 
 /// Index of a node in its schema.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -133,10 +134,10 @@ impl Kind {
 
 impl Schema {
     /// Parse a schema's text; `references` are the texts of the schemas that it names, each after those it needs.
-    pub(crate) fn parse(text: &str, references: &[&str]) -> Result<Self, SchemaError> {
+    pub(crate) fn parse(text: &str, imports: &[Import<'_>]) -> Result<Self, SchemaError> {
         let mut parser = Parser::default();
-        for reference in references {
-            parser.parse(&parse_text(reference)?)?;
+        for import in imports {
+            parser.parse(&parse_text(import.text)?)?;
         }
         let root = parser.parse(&parse_text(text)?)?;
         Ok(Self {

@@ -167,7 +167,11 @@ fn types_of_other_schemas_may_be_named() {
         json!({"type": "record", "name": "a.User", "fields": [{"name": "id", "type": "int"}]});
     let order =
         json!({"type": "record", "name": "a.Order", "fields": [{"name": "by", "type": "User"}]});
-    let validator = AvroValidator::compile_with(&order.to_string(), &[&user.to_string()]);
+    let user = Import {
+        name: "a.User",
+        text: &user.to_string(),
+    };
+    let validator = AvroValidator::compile_with(&order.to_string(), &[user]);
     assert_eq!(validator.expect("known").check(&[2]), Ok(()));
     assert!(AvroValidator::compile(&order.to_string()).is_err());
 }

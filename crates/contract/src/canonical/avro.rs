@@ -4,6 +4,7 @@
 
 use crate::avro::schema::Schema;
 use crate::schema_error::{SchemaError, parse_text};
+use crate::source::Import;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
 
@@ -32,14 +33,14 @@ const TYPE_NAMES: &[&str] = &[
 ];
 const PRIMITIVES: usize = 8;
 
-pub(super) fn canonical(text: &str, references: &[&str]) -> Result<String, SchemaError> {
+pub(super) fn canonical(text: &str, imports: &[Import<'_>]) -> Result<String, SchemaError> {
     // What passes here is well-formed, so the writer below only has to follow it.
-    Schema::parse(text, references)?;
+    Schema::parse(text, imports)?;
     let mut writer = Writer {
         defined: BTreeSet::new(),
     };
-    for reference in references {
-        writer.schema(&parse_text(reference)?, "");
+    for import in imports {
+        writer.schema(&parse_text(import.text)?, "");
     }
     Ok(writer.schema(&parse_text(text)?, "").to_string())
 }

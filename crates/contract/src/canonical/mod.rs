@@ -10,39 +10,30 @@ mod tests;
 
 pub use guid::{GuidInput, ReferenceName, guid, guid_of};
 
-use crate::compat::SchemaType;
 use crate::schema_error::{SchemaError, parse_text};
+use crate::source::{SchemaType, Source};
 use jsonschema::error::ValidationErrorKind;
 use serde_json::Value;
 
-/// The text as the reference stores it, of a schema that names no other.
+/// The text as the reference stores it.
 ///
 /// Avro: attributes in the order in which Java's `Schema.toString` writes them, names as short as they may be, white
 /// space gone; `doc`, defaults, aliases and unknown attributes stay. JSON: white space gone, members in their order.
 ///
 /// # Errors
-/// [`SchemaError`] says where the text is not a schema.
-pub fn canonical(ty: SchemaType, text: &str) -> Result<String, SchemaError> {
-    canonical_with(ty, text, &[])
-}
-
-/// The text as the reference stores it; `references` are the texts of the schemas that it names, each after those it
-/// needs itself.
-///
-/// # Errors
-/// [`SchemaError`] says where one of the texts is not a schema.
-pub fn canonical_with(
-    ty: SchemaType,
-    text: &str,
-    references: &[&str],
-) -> Result<String, SchemaError> {
-    match ty {
-        SchemaType::Avro => avro::canonical(text, references),
+/// [`SchemaError`] says where the text, or one that it refers to, is not a schema.
+pub fn canonical(source: &Source<'_>) -> Result<String, SchemaError> {
+    match source.ty {
+        SchemaType::Avro => avro::canonical(source.text, source.imports),
         SchemaType::Json => {
-            let schema = parse_text(text)?;
+            let schema = parse_text(source.text)?;
             check_json_schema(&schema)?;
             Ok(schema.to_string())
         }
+        SchemaType::Protobuf => Err(SchemaError::invalid(
+            "",
+            "Protobuf schemas are not read by this version",
+        )),
     }
 }
 

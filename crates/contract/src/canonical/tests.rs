@@ -2,10 +2,11 @@
 
 use super::*;
 use crate::judges;
+use crate::source::Import;
 use serde_json::json;
 
 fn avro(text: &str) -> String {
-    canonical(SchemaType::Avro, text).expect("valid schema")
+    canonical(&Source::new(SchemaType::Avro, text)).expect("valid schema")
 }
 
 #[test]
@@ -61,18 +62,26 @@ fn names_of_referenced_types_stay_names() {
     let user = r#"{"type": "record", "name": "n.User", "fields": []}"#;
     let order =
         r#"{"type": "record", "name": "n.Order", "fields": [{"name": "by", "type": "n.User"}]}"#;
+    let imports = [Import {
+        name: "n.User",
+        text: user,
+    }];
+    let source = Source {
+        imports: &imports,
+        ..Source::new(SchemaType::Avro, order)
+    };
     assert_eq!(
-        canonical_with(SchemaType::Avro, order, &[user]).as_deref(),
+        canonical(&source).as_deref(),
         Ok(
             r#"{"type":"record","name":"Order","namespace":"n","fields":[{"name":"by","type":"User"}]}"#
         )
     );
-    assert!(canonical(SchemaType::Avro, order).is_err());
+    assert!(canonical(&Source::new(SchemaType::Avro, order)).is_err());
 }
 
 #[test]
 fn json_keeps_the_order_of_its_members() {
-    let json = |text: &str| canonical(SchemaType::Json, text);
+    let json = |text: &str| canonical(&Source::new(SchemaType::Json, text));
     let given = "{ \"type\" : \"object\",\n \"properties\": {\"b\": {}, \"a\": true} }";
     assert_eq!(
         json(given).as_deref(),
@@ -140,7 +149,7 @@ fn judge_avro_schema_tests() {
             .split("\n//")
             .next()
             .expect("one");
-        let Ok(once) = canonical(SchemaType::Avro, input) else {
+        let Ok(once) = canonical(&Source::new(SchemaType::Avro, input)) else {
             continue;
         };
         assert_eq!(avro(&once), once);

@@ -5,9 +5,10 @@
 //! reached inside a union's trial cannot linger after the trial has failed.
 //! Source: <https://avro.apache.org/docs/1.12.0/specification/#schema-resolution>
 
-use super::{Difference, Direction};
+use super::{Difference, Direction, Verdict};
 use crate::avro::schema::{Enum, Field, Kind, Name, NodeId, Record, Schema};
 use crate::schema_error::SchemaError;
+use crate::source::Source;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Most pairs of types that may meet. Two versions of one schema have about as many pairs as types; more is two wide
@@ -19,12 +20,12 @@ type Pair = (NodeId, NodeId);
 
 /// Every difference that keeps `reader` from reading data of `writer`.
 pub(super) fn compare(
-    reader: &str,
-    writer: &str,
+    reader: &Source<'_>,
+    writer: &Source<'_>,
     direction: Direction,
 ) -> Result<Vec<Difference>, SchemaError> {
-    let reader = Schema::parse(reader, &[])?;
-    let writer = Schema::parse(writer, &[])?;
+    let reader = Schema::parse(reader.text, reader.imports)?;
+    let writer = Schema::parse(writer.text, writer.imports)?;
     let root = (reader.root(), writer.root());
     let rules = Rules {
         reader: &reader,
@@ -294,7 +295,7 @@ impl Rules<'_> {
             path,
             message,
             detail: flaw.detail.clone(),
-            compatible: false,
+            verdict: Verdict::Incompatible,
         }
     }
 }

@@ -7,8 +7,10 @@
 
 mod avro;
 mod json;
+mod protobuf;
 
 use crate::schema_error::SchemaError;
+use crate::source::{SchemaType, Source};
 use std::{fmt, str::FromStr};
 
 /// Which earlier versions a new one is checked against, and in which direction.
@@ -107,25 +109,6 @@ pub enum Policy {
     Lenient,
 }
 
-/// The language that a schema is written in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum SchemaType {
-    /// Apache Avro.
-    Avro,
-    /// JSON Schema.
-    Json,
-}
-
-impl SchemaType {
-    /// As written in registry requests.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            SchemaType::Avro => "AVRO",
-            SchemaType::Json => "JSON",
-        }
-    }
-}
-
 /// One difference between two schemas.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Difference {
@@ -138,7 +121,19 @@ pub struct Difference {
     /// What exactly: the missing symbols, the field's name, the two types. Empty where there is no more to say.
     pub detail: String,
     /// Whether data may still be read.
-    pub compatible: bool,
+    pub verdict: Verdict,
+}
+
+/// What a difference means for the reader.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Verdict {
+    /// Data may still be read.
+    Compatible,
+    /// Some data may not.
+    Incompatible,
+    /// The reference passes over it in silence, though some data may not be readable any more. A registry warns; a
+    /// contract, whose promise must hold, counts it as [`Verdict::Incompatible`].
+    Unjudged,
 }
 
 impl fmt::Display for Difference {
@@ -185,8 +180,8 @@ impl Direction {
 pub struct Version<'a> {
     /// Its number in the subject.
     pub number: u32,
-    /// Its text.
-    pub schema: &'a str,
+    /// The schema.
+    pub schema: Source<'a>,
 }
 
 /// A difference that breaks a reader of `version`, or a reader that is `version`.
@@ -205,68 +200,95 @@ pub struct Incompatibility {
 /// # Errors
 /// [`SchemaError`] when one of them is not a schema, or they are too large to compare.
 pub fn compare(
-    ty: SchemaType,
-    reader: &str,
-    writer: &str,
+    reader: &Source<'_>,
+    writer: &Source<'_>,
     policy: Policy,
 ) -> Result<Vec<Difference>, SchemaError> {
-    compare_as(ty, reader, writer, policy, Direction::NewReadsOld)
+    compare_as(reader, writer, policy, Direction::NewReadsOld)
 }
 
-/// Check a new version against the earlier ones, given newest last; empty when it is compatible.
+/// What a check found, of the first version with which something is wrong.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Report {
+    /// What breaks a reader; empty when the new version is compatible.
+    pub incompatible: Vec<Incompatibility>,
+    /// What the reference passes over though it may break a reader ([`Verdict::Unjudged`]), of every version checked.
+    pub unjudged: Vec<Incompatibility>,
+}
+
+/// Check a new version against the earlier ones, given newest last.
 ///
 /// As the reference does, it goes from the newest back and stops at the first version with an incompatibility.
 ///
 /// # Errors
 /// [`SchemaError`] when one of them is not a schema, or they are too large to compare.
 pub fn check(
-    ty: SchemaType,
     level: Level,
     policy: Policy,
-    new: &str,
+    new: &Source<'_>,
     previous: &[Version<'_>],
-) -> Result<Vec<Incompatibility>, SchemaError> {
+) -> Result<Report, SchemaError> {
     let depth = if level.is_transitive() {
         previous.len()
     } else {
         1
     };
+    let mut report = Report::default();
     for old in previous.iter().rev().take(depth) {
-        let mut found = Vec::new();
         for &direction in level.directions() {
             let (reader, writer) = match direction {
-                Direction::NewReadsOld => (new, old.schema),
-                Direction::OldReadsNew => (old.schema, new),
+                Direction::NewReadsOld => (new, &old.schema),
+                Direction::OldReadsNew => (&old.schema, new),
             };
-            let differences = compare_as(ty, reader, writer, policy, direction)?;
-            found.extend(
-                differences
-                    .into_iter()
-                    .filter(|difference| !difference.compatible)
-                    .map(|difference| Incompatibility {
-                        version: old.number,
-                        direction,
-                        difference,
-                    }),
-            );
+            for difference in compare_as(reader, writer, policy, direction)? {
+                report.note(Incompatibility {
+                    version: old.number,
+                    direction,
+                    difference,
+                });
+            }
         }
-        if !found.is_empty() {
-            return Ok(found);
+        if !report.incompatible.is_empty() {
+            break;
         }
     }
-    Ok(vec![])
+    Ok(report)
+}
+
+impl Report {
+    fn note(&mut self, found: Incompatibility) {
+        match found.difference.verdict {
+            Verdict::Compatible => {}
+            Verdict::Incompatible => self.incompatible.push(found),
+            Verdict::Unjudged => self.unjudged.push(found),
+        }
+    }
 }
 
 fn compare_as(
-    ty: SchemaType,
-    reader: &str,
-    writer: &str,
+    reader: &Source<'_>,
+    writer: &Source<'_>,
     policy: Policy,
     direction: Direction,
 ) -> Result<Vec<Difference>, SchemaError> {
-    match ty {
+    if reader.ty != writer.ty {
+        return Ok(vec![of_other_type(reader.ty, writer.ty)]);
+    }
+    match reader.ty {
         SchemaType::Avro => avro::compare(reader, writer, direction),
         SchemaType::Json => json::compare(writer, reader, policy, direction),
+        SchemaType::Protobuf => protobuf::compare(writer, reader, direction),
+    }
+}
+
+/// Nothing can be read in another language.
+fn of_other_type(reader: SchemaType, writer: SchemaType) -> Difference {
+    Difference {
+        kind: "SCHEMA_TYPE_CHANGED",
+        path: String::new(),
+        message: "Incompatible because of different schema type".to_owned(),
+        detail: format!("{writer} to {reader}"),
+        verdict: Verdict::Incompatible,
     }
 }
 

@@ -7,13 +7,13 @@ use apache_avro::reader::datum::GenericDatumReader;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
+fn avro(text: &str) -> Source<'_> {
+    Source::new(SchemaType::Avro, text)
+}
+
 fn refusals(reader: &Value, writer: &Value) -> Vec<String> {
-    let found = compare(
-        SchemaType::Avro,
-        &reader.to_string(),
-        &writer.to_string(),
-        Policy::Strict,
-    );
+    let (reader, writer) = (reader.to_string(), writer.to_string());
+    let found = compare(&avro(&reader), &avro(&writer), Policy::Strict);
     found
         .expect("schemas")
         .into_iter()
@@ -152,16 +152,10 @@ fn every_difference_is_told() {
     let (reader, writer) = (reader.to_string(), writer.to_string());
     let old = [Version {
         number: 3,
-        schema: &writer,
+        schema: avro(&writer),
     }];
-    let found = check(
-        SchemaType::Avro,
-        Level::Backward,
-        Policy::Strict,
-        &reader,
-        &old,
-    );
-    let found = found.expect("schemas");
+    let found = check(Level::Backward, Policy::Strict, &avro(&reader), &old);
+    let found = found.expect("schemas").incompatible;
     let texts: Vec<_> = found.iter().map(|one| one.difference.to_string()).collect();
     assert_eq!(
         texts,
@@ -202,17 +196,18 @@ fn levels_choose_versions_and_directions() {
     let versions = [
         Version {
             number: 1,
-            schema: &other,
+            schema: avro(&other),
         },
         Version {
             number: 2,
-            schema: &narrow,
+            schema: avro(&narrow),
         },
     ];
     let verdict = |level, new: &str| -> Vec<(u32, Direction)> {
-        let found = check(SchemaType::Avro, level, Policy::Strict, new, &versions);
+        let found = check(level, Policy::Strict, &avro(new), &versions);
         found
             .expect("schemas")
+            .incompatible
             .iter()
             .map(|one| (one.version, one.direction))
             .collect()
@@ -229,8 +224,8 @@ fn levels_choose_versions_and_directions() {
     );
     for level in Level::ALL {
         assert_eq!(
-            check(SchemaType::Avro, *level, Policy::Strict, &wide, &[]),
-            Ok(vec![])
+            check(*level, Policy::Strict, &avro(&wide), &[]),
+            Ok(Report::default())
         );
         assert_eq!(level.to_string().parse(), Ok(*level));
     }

@@ -11,8 +11,8 @@ mod json;
 mod tests;
 mod text;
 
-use crate::compat::SchemaType;
 use crate::schema_error::SchemaError;
+use crate::source::SchemaType;
 use avro::AvroRows;
 use json::JsonRows;
 use serde_json::Value;
@@ -95,6 +95,9 @@ impl RowEncoder {
             SchemaType::Json => {
                 let (columns, rows) = JsonRows::new(schema)?;
                 (columns, Rows::Json(rows))
+            }
+            SchemaType::Protobuf => {
+                return Err(SchemaError::invalid("", "rows of Protobuf are not written"));
             }
         };
         let names = columns.iter().enumerate();

@@ -1,10 +1,10 @@
 //! The differences between two JSON Schemas by Confluent's names, with the verdict on each.
 
-use crate::compat::Policy;
+use crate::compat::{Policy, Verdict};
 
 /// Whether a difference lets readers go on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Verdict {
+enum Reading {
     Yes,
     No,
     /// Where readers ignore properties that they do not know.
@@ -12,7 +12,7 @@ enum Verdict {
 }
 
 macro_rules! changes {
-    ($($variant:ident = $name:literal, $verdict:ident, $text:literal;)*) => {
+    ($($variant:ident = $name:literal, $reading:ident, $text:literal;)*) => {
         /// A kind of difference.
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
         pub(super) enum Change {
@@ -30,8 +30,8 @@ macro_rules! changes {
                 match self { $(Change::$variant => $text,)* }
             }
 
-            fn verdict(self) -> Verdict {
-                match self { $(Change::$variant => Verdict::$verdict,)* }
+            fn reading(self) -> Reading {
+                match self { $(Change::$variant => Reading::$reading,)* }
             }
         }
     };
@@ -102,12 +102,11 @@ changes! {
 }
 
 impl Change {
-    /// Whether readers may go on under `policy`.
-    pub(super) fn is_compatible(self, policy: Policy) -> bool {
-        match self.verdict() {
-            Verdict::Yes => true,
-            Verdict::No => false,
-            Verdict::Lenient => policy == Policy::Lenient,
+    /// What it means for readers under `policy`.
+    pub(super) fn verdict(self, policy: Policy) -> Verdict {
+        match (self.reading(), policy) {
+            (Reading::Yes, _) | (Reading::Lenient, Policy::Lenient) => Verdict::Compatible,
+            (Reading::No, _) | (Reading::Lenient, Policy::Strict) => Verdict::Incompatible,
         }
     }
 }

@@ -8,9 +8,10 @@ mod change;
 mod object;
 mod types;
 
-use super::{Difference, Direction, Policy};
+use super::{Difference, Direction, Policy, Verdict};
 use crate::pointer;
 use crate::schema_error::{SchemaError, parse_text};
+use crate::source::Source;
 use change::Change;
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};
@@ -50,12 +51,12 @@ type Object = Map<String, Value>;
 
 /// Every difference from `old` to `new`.
 pub(super) fn compare(
-    old: &str,
-    new: &str,
+    old: &Source<'_>,
+    new: &Source<'_>,
     policy: Policy,
     direction: Direction,
 ) -> Result<Vec<Difference>, SchemaError> {
-    let (old, new) = (parse_text(old)?, parse_text(new)?);
+    let (old, new) = (parse_text(old.text)?, parse_text(new.text)?);
     let mut comparison = Comparison {
         old: &old,
         new: &new,
@@ -112,7 +113,7 @@ impl<'a> Comparison<'a> {
         self.depth -= 1;
         let compatible = self.found[before..]
             .iter()
-            .all(|difference| difference.compatible);
+            .all(|difference| difference.verdict == Verdict::Compatible);
         self.memo.insert(pair, compatible);
         Ok(compatible)
     }
@@ -229,7 +230,7 @@ impl<'a> Comparison<'a> {
             ),
             path,
             detail: String::new(),
-            compatible: change.is_compatible(self.policy),
+            verdict: change.verdict(self.policy),
         });
     }
 }

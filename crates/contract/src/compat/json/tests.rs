@@ -1,27 +1,28 @@
 //! Verdicts on JSON Schemas: Confluent's own cases, ours, and documents that must stay valid.
 
 use super::*;
-use crate::compat::{Level, SchemaType, Version, check};
+use crate::compat::{Level, Verdict, Version, check};
 use crate::json::JsonValidator;
 use crate::judges;
+use crate::source::SchemaType;
 use proptest::prelude::*;
 use serde_json::json;
 
+fn source(text: &str) -> Source<'_> {
+    Source::new(SchemaType::Json, text)
+}
+
 fn differences(old: &Value, new: &Value, policy: Policy) -> Vec<Difference> {
-    compare(
-        &old.to_string(),
-        &new.to_string(),
-        policy,
-        Direction::NewReadsOld,
-    )
-    .expect("schemas")
+    let (old, new) = (old.to_string(), new.to_string());
+    let (old, new) = (source(&old), source(&new));
+    compare(&old, &new, policy, Direction::NewReadsOld).expect("schemas")
 }
 
 fn refusals(old: &Value, new: &Value, policy: Policy) -> Vec<String> {
     let found = differences(old, new, policy);
     found
         .into_iter()
-        .filter(|difference| !difference.compatible)
+        .filter(|difference| difference.verdict == Verdict::Incompatible)
         .map(|difference| format!("{} {}", difference.kind, difference.path))
         .collect()
 }
@@ -41,19 +42,14 @@ fn optional_property_of_a_closed_object_is_full_under_lenient_only() {
     .to_string();
     let previous = [Version {
         number: 1,
-        schema: &old,
+        schema: source(&old),
     }];
     let judge = |policy| {
-        check(
-            SchemaType::Json,
-            Level::FullTransitive,
-            policy,
-            &new,
-            &previous,
-        )
+        let report = check(Level::FullTransitive, policy, &source(&new), &previous);
+        report.expect("schemas").incompatible
     };
-    assert_eq!(judge(Policy::Lenient), Ok(vec![]));
-    let strict = judge(Policy::Strict).expect("schemas");
+    assert_eq!(judge(Policy::Lenient), []);
+    let strict = judge(Policy::Strict);
     assert_eq!(strict.len(), 1);
     assert_eq!(strict[0].direction, Direction::OldReadsNew);
     assert_eq!(
@@ -162,7 +158,12 @@ fn chains_of_references_end() {
         })
         .collect();
     let schema = json!({"$ref": "#/$defs/d0", "$defs": chain}).to_string();
-    let result = compare(&schema, &schema, Policy::Strict, Direction::NewReadsOld);
+    let result = compare(
+        &source(&schema),
+        &source(&schema),
+        Policy::Strict,
+        Direction::NewReadsOld,
+    );
     assert!(matches!(
         result,
         Err(SchemaError::TooLarge {
@@ -200,7 +201,9 @@ fn judge(case: &Value) -> bool {
     let name = case["description"].as_str().expect("text");
     let (old, new) = (&case["original_schema"], &case["update_schema"]);
     let found = differences(old, new, Policy::Strict);
-    let compatible = found.iter().all(|difference| difference.compatible);
+    let compatible = found
+        .iter()
+        .all(|difference| difference.verdict == Verdict::Compatible);
     if found
         .iter()
         .any(|difference| difference.kind == "KEYWORD_NOT_COMPARED")

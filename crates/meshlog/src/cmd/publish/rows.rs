@@ -2,9 +2,9 @@
 
 use std::fmt;
 
-use contract::compat::SchemaType;
 use contract::framing::write_prefix;
 use contract::row::{Column, RowEncoder, RowError};
+use contract::source::SchemaType;
 use contract::spec::{Encoding, Key};
 use csv::ByteRecord;
 use kafka::Outgoing;

@@ -7,7 +7,7 @@
 //! ```
 //!
 //! Reading order: [`address`] (names), [`document`] (what authors write), [`spec`] with [`schema`], [`settings`] and
-//! [`version`] (what the machine takes from it), [`framing`], [`avro`], [`json`] (the validators), [`rule`] and
+//! [`version`] (what the machine takes from it), [`framing`], [`avro`], [`json`], [`protobuf`] (the validators), [`rule`] and
 //! [`verdict`] (the judge), [`mod@source`] (a schema and what it refers to), [`compat`] and [`change`] (evolution),
 //! [`canonical`] (identity of schemas), [`row`]
 //! (events from CSV and JSON lines).
@@ -21,6 +21,7 @@ pub mod document;
 pub mod framing;
 pub mod json;
 mod pointer;
+pub mod protobuf;
 pub mod row;
 pub mod rule;
 pub mod schema;

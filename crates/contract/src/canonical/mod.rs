@@ -5,6 +5,7 @@
 
 mod avro;
 mod guid;
+mod protobuf;
 #[cfg(test)]
 mod tests;
 
@@ -30,10 +31,7 @@ pub fn canonical(source: &Source<'_>) -> Result<String, SchemaError> {
             check_json_schema(&schema)?;
             Ok(schema.to_string())
         }
-        SchemaType::Protobuf => Err(SchemaError::invalid(
-            "",
-            "Protobuf schemas are not read by this version",
-        )),
+        SchemaType::Protobuf => protobuf::canonical(source.text, source.imports),
     }
 }
 

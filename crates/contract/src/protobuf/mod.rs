@@ -1,0 +1,60 @@
+//! Protocol Buffers: schemas read and checked with all that they import, and bodies checked against their messages.
+//!
+//! ```text
+//!  text ──lexer──▶ parser ──▶ ast ──print──▶ canonical text
+//!  base64 ──────descriptor──────┤
+//!                               ├──normal──▶ print: normalized text
+//!                               └──load (imports) ──compile──▶ descriptors ──program──▶ check(body)
+//! ```
+//!
+//! Two parsers read a text, on purpose. Identity and compatibility are made of the text as written, which a descriptor
+//! no longer knows, so the tree is our own; whether the names, numbers and options mean something is judged by
+//! `protox-parse` and `prost-reflect`, which follow `protoc`. Nothing is fetched: an import is given with the schema,
+//! or is one of those that the reference knows by itself ([`is_bundled`]).
+//! Source: <https://protobuf.dev/programming-guides/proto3/>
+
+pub(crate) mod ast;
+mod bundle;
+mod compile;
+mod descriptor;
+mod lexer;
+mod load;
+mod names;
+mod normal;
+mod parser;
+mod print;
+#[cfg(test)]
+mod tests;
+
+pub use bundle::is_bundled;
+pub use compile::Schema;
+
+pub(crate) use compile::check;
+pub(crate) use load::{Loaded, load};
+pub(crate) use names::{Found, Names};
+pub(crate) use normal::{normalized, without_extensions};
+pub(crate) use print::file as print;
+
+use crate::schema_error::SchemaError;
+use ast::File;
+
+/// The tree of a text, which may also be the base64 of a serialized file descriptor.
+///
+/// # Errors
+/// [`SchemaError`] says line, column and what was expected.
+pub(crate) fn read(text: &str) -> Result<File, SchemaError> {
+    let wrong = match parser::parse(text) {
+        Ok(file) => return Ok(file),
+        Err(error) => error,
+    };
+    match descriptor::decode(text) {
+        // Through the text, so that no name in a descriptor can hold what no text could.
+        Some(file) => parser::parse(&print::file(&descriptor::to_ast(&file)?)),
+        None => Err(wrong),
+    }
+}
+
+/// Whether a text is the base64 of a descriptor rather than a schema's text.
+pub(crate) fn is_serialized(text: &str) -> bool {
+    parser::parse(text).is_err() && descriptor::decode(text).is_some()
+}

@@ -8,6 +8,9 @@
 mod avro;
 mod json;
 mod protobuf;
+mod reserved;
+
+pub use reserved::{Reserved, reserved, reserved_names};
 
 use crate::schema_error::SchemaError;
 use crate::source::{SchemaType, Source};

@@ -15,3 +15,11 @@ pub(super) fn compare(
         "Protobuf schemas are not compared by this version",
     ))
 }
+
+/// Whether the first message of the file has a field of that name.
+pub(super) fn has_top_level_field(_source: &Source<'_>, _name: &str) -> Result<bool, SchemaError> {
+    Err(SchemaError::invalid(
+        "",
+        "Protobuf schemas are not read by this version",
+    ))
+}

@@ -291,12 +291,17 @@ impl<'a> Reader<'_, 'a> {
 
     /// Keywords about a kind that `type` does not name.
     fn untyped(&self, types: &[&str], kinds: &mut Vec<Kind<'a>>) {
+        let modern = self.documents.draft == Draft::Modern;
+        // As the reference does, which makes one schema of each property.
+        let says = |keyword: &str| match (keyword, self.object.get(keyword)) {
+            ("properties" | "patternProperties", Some(Value::Object(all))) => {
+                !modern || !all.is_empty()
+            }
+            (_, value) => value.is_some(),
+        };
         let has = |class: &[&str]| {
             let more = more(self.documents.draft, class);
-            class
-                .iter()
-                .chain(more)
-                .any(|keyword| self.object.contains_key(*keyword))
+            class.iter().chain(more).any(|keyword| says(keyword))
         };
         let named = |names: &[&str]| types.iter().any(|ty| names.contains(ty));
         if has(ARRAY) && !named(&["array"]) {

@@ -1,12 +1,12 @@
 //! URIs, as far as references between schemas need them. Source: <https://datatracker.ietf.org/doc/html/rfc3986#section-5>
 
 /// A URI and its fragment, without the `#`; empty where there is none.
-pub(super) fn split(uri: &str) -> (&str, &str) {
+pub(crate) fn split(uri: &str) -> (&str, &str) {
     uri.split_once('#').unwrap_or((uri, ""))
 }
 
 /// `reference`, which has no fragment, as it stands in a document at `base`.
-pub(super) fn join(base: &str, reference: &str) -> String {
+pub(crate) fn join(base: &str, reference: &str) -> String {
     if reference.is_empty() {
         return base.to_owned();
     }
@@ -67,7 +67,7 @@ fn without_dots(path: &str) -> String {
 }
 
 /// Percent-escapes undone; `None` where the result is not UTF-8.
-pub(super) fn decode(text: &str) -> Option<String> {
+pub(crate) fn decode(text: &str) -> Option<String> {
     let mut bytes = text.bytes();
     let mut out = Vec::with_capacity(text.len());
     while let Some(byte) = bytes.next() {

@@ -5,7 +5,7 @@ use crate::compat::{Level, Verdict, Version, check};
 use crate::source::{Import, SchemaType};
 use serde_json::{Map, Value, json};
 
-mod holes;
+pub(super) mod holes;
 mod judged;
 mod property;
 
@@ -89,16 +89,7 @@ fn what_breaks_readers_is_refused_with_its_path() {
             closed(json!({"a": {}}), &["a"]),
             "REQUIRED_ATTRIBUTE_ADDED #/required/a",
         ),
-        (
-            json!({}),
-            json!({"required": ["a"]}),
-            "REQUIRED_ATTRIBUTE_ADDED #/required/a",
-        ),
-        (
-            json!({"properties": {}}),
-            json!({"type": "object"}),
-            "TYPE_NARROWED #/",
-        ),
+        (json!({}), json!({"required": ["a"]}), "TYPE_CHANGED #/"),
         (
             one(json!({})),
             closed(json!({"a": {}, "b": {}}), &["b"]),
@@ -117,12 +108,12 @@ fn what_breaks_readers_is_refused_with_its_path() {
         (
             one(json!({"pattern": "a"})),
             one(json!({"pattern": "b"})),
-            "KEYWORD_NOT_COMPARED #/properties/a/pattern",
+            "PATTERN_CHANGED #/properties/a/pattern",
         ),
         (
             json!({"$ref": "#/$defs/x", "maxLength": 3, "$defs": {"x": {"type": "string"}}}),
             json!({"$ref": "#/$defs/x", "maxLength": 3, "$defs": {"x": {"type": "null"}}}),
-            "KEYWORD_NOT_COMPARED #/$ref",
+            "TYPE_CHANGED #/",
         ),
     ] {
         assert_eq!(
@@ -169,6 +160,25 @@ fn chains_of_references_end() {
         })
         .collect();
     let schema = json!({"$ref": "#/$defs/d0", "$defs": chain}).to_string();
+    let choices: Map<String, Value> = (0..5_000)
+        .map(|n| {
+            (
+                format!("d{n}"),
+                json!({"anyOf": [{"type": "null"}, {"$ref": format!("#/$defs/d{}", n + 1)}]}),
+            )
+        })
+        .collect();
+    let deep = json!({"$ref": "#/$defs/d0", "$defs": choices}).to_string();
+    let result = compare(
+        &source(&deep),
+        &source(&deep),
+        Policy::Strict,
+        Direction::NewReadsOld,
+    );
+    assert!(
+        matches!(result, Err(SchemaError::TooLarge { .. })),
+        "{result:?}"
+    );
     let result = compare(
         &source(&schema),
         &source(&schema),
@@ -182,4 +192,93 @@ fn chains_of_references_end() {
             ..
         })
     ));
+}
+
+#[test]
+fn references_lead_to_imports_ids_and_anchors() {
+    let other = r##"{"$id": "http://example.com/dir/other.json", "definitions": {"a b": {"$id": "#named", "type": "string"}}, "type": "null"}"##;
+    let wide = r##"{"$id": "http://example.com/dir/other.json", "definitions": {"a b": {"$id": "#named", "type": "integer"}}, "type": "boolean"}"##;
+    for (reference, named) in [
+        ("other.json", true),
+        ("./other.json", true),
+        ("http://example.com/dir/other.json#", true),
+        ("/dir/other.json#/definitions/a%20b", true),
+        ("other.json#named", true),
+        ("none.json", false),
+        ("other.json#/definitions/none", false),
+        ("#nowhere", false),
+    ] {
+        let text = json!({"$id": "http://example.com/dir/root.json", "properties": {"x": {"$ref": reference}}}).to_string();
+        let old = [Import {
+            name: "other.json",
+            text: other,
+        }];
+        let new = [Import {
+            name: "other.json",
+            text: wide,
+        }];
+        let with = |imports| Source {
+            imports,
+            ..source(&text)
+        };
+        let found = compare(
+            &with(&old),
+            &with(&new),
+            Policy::Strict,
+            Direction::NewReadsOld,
+        );
+        match found {
+            Ok(found) => {
+                assert!(named, "{reference}");
+                let kinds: Vec<_> = found.iter().map(|one| (one.kind, &*one.path)).collect();
+                assert_eq!(kinds, [("TYPE_CHANGED", "#/properties/x")], "{reference}");
+            }
+            Err(error) => assert!(!named && error.to_string().contains(reference), "{error}"),
+        }
+    }
+}
+
+#[test]
+fn recursion_through_choices_is_judged_exactly() {
+    let list = |value: &str| {
+        json!({"definitions": {"list": {"oneOf": [{"type": "null"}, {"type": "object", "properties": {
+            "value": {"type": value}, "next": {"$ref": "#/definitions/list"}}, "additionalProperties": false}]}},
+            "$ref": "#/definitions/list"})
+    };
+    assert_eq!(
+        refusals(&list("integer"), &list("number"), Policy::Strict),
+        [""; 0]
+    );
+    assert_eq!(unjudged(&list("integer"), &list("number")), [""; 0]);
+    assert_eq!(
+        refusals(&list("number"), &list("integer"), Policy::Strict),
+        ["COMBINED_TYPE_SUBSCHEMAS_CHANGED #/"]
+    );
+}
+
+#[test]
+fn many_branches_and_deep_references_end_soon() {
+    let branch = |n: usize, other: usize| json!({"type": "object", "properties": {"k": {"const": n}, "next": {"$ref": format!("#/definitions/d{other}")}}, "required": ["k"]});
+    let definitions: Map<String, Value> = (0..12)
+        .map(|n| {
+            (
+                format!("d{n}"),
+                json!({"anyOf": (0..12).map(|k| branch(k, (k + n) % 12)).collect::<Vec<_>>()}),
+            )
+        })
+        .collect();
+    let old = json!({"$ref": "#/definitions/d0", "definitions": definitions.clone()});
+    let mut new = old.clone();
+    new["definitions"]["d7"]["anyOf"][3]["maxProperties"] = json!(1);
+    assert_eq!(refusals(&old, &old, Policy::Strict), [""; 0]);
+    assert!(!refusals(&old, &new, Policy::Strict).is_empty());
+    let wide =
+        json!({"anyOf": (0..500).map(|n| json!({"const": n})).collect::<Vec<_>>()}).to_string();
+    let result = compare(
+        &source(&wide),
+        &source(&wide),
+        Policy::Strict,
+        Direction::NewReadsOld,
+    );
+    assert!(matches!(result, Err(SchemaError::TooLarge { .. })));
 }

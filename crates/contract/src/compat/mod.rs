@@ -2,15 +2,17 @@
 //!
 //! Rules and names of differences are those of Confluent's registry 8.1, so that its clients and their users see what
 //! they know. Not on the path of events: asked when a contract or a schema is about to change.
-//! Where the reference compares nothing at all (a JSON Schema keyword that it ignores), a change counts as
-//! incompatible here: it may break readers, and we could not say that it does not.
+//! Where the reference compares nothing at all (a JSON Schema keyword that it ignores), a change is reported as
+//! [`Verdict::Unjudged`], and [`witness`] looks for a document that proves it to break readers.
 
 mod avro;
-mod json;
+pub(crate) mod json;
 mod protobuf;
 mod reserved;
+mod witness;
 
 pub use reserved::{Reserved, reserved, reserved_names};
+pub use witness::witness;
 
 use crate::schema_error::SchemaError;
 use crate::source::{SchemaType, Source};

@@ -4,10 +4,10 @@
 //! instance's own view has passed it. So every instance reads its writes, and none forwards to another.
 
 use crate::{
-    content::Content,
+    decide,
     refusal::Refusal,
     request::{Answer, Command, Outcome, Register, Reply, Request},
-    state::{Deleted, State},
+    state::State,
     topics::Topics,
     view::View,
 };
@@ -141,25 +141,56 @@ impl Service {
         }
     }
 
-    /// Register a schema. What the subject holds already is answered without a write.
+    /// The subject that a name means: another's alias stands for that other.
+    ///
+    /// # Errors
+    /// As [`Service::read_fresh`].
+    pub(crate) async fn meant(&self, subject: &str) -> Result<String, Refusal> {
+        self.read_fresh(|state| Ok(state.aliased(subject)))
+            .await
+            .map(|aliased| aliased.unwrap_or_else(|| subject.to_owned()))
+    }
+
+    /// Register a schema under the subject that is meant, which is given back. What the subject holds already is
+    /// answered without a write.
     ///
     /// # Errors
     /// As [`Service::submit`].
-    pub(crate) async fn register(&self, request: Register) -> Result<Registered, Refusal> {
-        let content = Content::parse(
-            request.schema_type.as_deref(),
-            &request.schema,
-            request.metadata.clone(),
-        )?;
-        let held = self
-            .read_fresh(|state| Ok(held(state, &request, &content)))
-            .await?;
-        if let Some(registered) = held {
-            return Ok(registered);
-        }
-        match self.submit(Command::Register(request)).await? {
+    pub(crate) async fn register(
+        &self,
+        mut request: Register,
+    ) -> Result<(String, Registered), Refusal> {
+        decide::check_name(&request.subject)?;
+        self.view.fresh().await?;
+        let known = self.view.read(|state| {
+            if let Some(aliased) = state.aliased(&request.subject) {
+                request.subject = aliased;
+            }
+            held(state, &request)
+        })?;
+        let subject = request.subject.clone();
+        let registered = match known {
+            Some(registered) => registered,
+            None => self.submit_registration(Command::Register(request)).await?,
+        };
+        Ok((subject, registered))
+    }
+
+    /// Have a write decided that leads to a version of a subject.
+    ///
+    /// # Errors
+    /// As [`Service::submit`].
+    pub(crate) async fn submit_registration(
+        &self,
+        command: Command,
+    ) -> Result<Registered, Refusal> {
+        match self.submit(command).await? {
             Answer::Registered { id, version, guid } => Ok(Registered { id, version, guid }),
-            Answer::Deleted(_) | Answer::Configured(_) | Answer::ConfigDeleted(_) => Err(stray()),
+            Answer::Deleted(_)
+            | Answer::Configured(_)
+            | Answer::ConfigDeleted(_)
+            | Answer::Mode(_)
+            | Answer::ContextDeleted => Err(stray()),
         }
     }
 }
@@ -169,14 +200,14 @@ pub(crate) fn stray() -> Refusal {
     Refusal::store("The schema log's writer gave an answer of another kind")
 }
 
-fn held(state: &State, request: &Register, content: &Content) -> Option<Registered> {
+fn held(state: &State, request: &Register) -> Result<Option<Registered>, Refusal> {
     if request.owner.is_some() && request.owner.as_deref() != state.owner(&request.subject) {
-        return None;
+        return Ok(None);
     }
-    let (version, found) = state.find(&request.subject, content, Deleted::Hidden)?;
-    Some(Registered {
+    let found = decide::held(state, request)?;
+    Ok(found.map(|(version, found)| Registered {
         id: found.id,
         version,
         guid: found.guid.clone(),
-    })
+    }))
 }

@@ -11,8 +11,9 @@ use crate::{
     topics::Topics,
     view::View,
 };
-use kafka::{Outgoing, Producer};
+use kafka::{Outgoing, Producer, WriterStatus};
 use std::time::Duration;
+use tokio::sync::watch;
 
 /// How long a write may take, from the request to the reply: longer than a writer's take-over, shorter than the 60 s
 /// after which clients hang up.
@@ -35,19 +36,32 @@ pub(crate) struct Service {
     view: View,
     producer: Producer,
     topics: Topics,
+    writer: watch::Receiver<WriterStatus>,
     /// The id of the Kafka cluster, for `GET /v1/metadata/id`.
     pub(crate) cluster_id: String,
 }
 
 impl Service {
     /// The operations over a view and a producer of requests.
-    pub(crate) fn new(view: View, producer: Producer, topics: Topics, cluster_id: String) -> Self {
+    pub(crate) fn new(
+        view: View,
+        producer: Producer,
+        topics: Topics,
+        writer: watch::Receiver<WriterStatus>,
+        cluster_id: String,
+    ) -> Self {
         Self {
             view,
             producer,
             topics,
+            writer,
             cluster_id,
         }
+    }
+
+    /// Whether this instance is the one that writes.
+    pub(crate) fn is_writer(&self) -> bool {
+        matches!(*self.writer.borrow(), WriterStatus::Writing)
     }
 
     /// The view.

@@ -73,7 +73,7 @@ pub async fn start(config: RegistryConfig) -> Result<RegistryHandle, StartError>
         Core::new(topics.clone()),
     );
     Ok(RegistryHandle {
-        service: Service::new(view, producer, topics, cluster_id),
+        service: Service::new(view, producer, topics, writer.status(), cluster_id),
         writer,
     })
 }

@@ -45,34 +45,3 @@ pub fn normalized(source: &Source<'_>) -> Result<String, SchemaError> {
         SchemaType::Protobuf => protobuf::normalized(source.text, source.imports),
     }
 }
-
-// STUB: until the branches land
-/// Stub.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Format {
-    /// x
-    Default,
-    /// x
-    Resolved,
-    /// x
-    IgnoreExtensions,
-    /// x
-    Serialized,
-}
-impl Format {
-    /// x
-    pub fn parse(name: &str) -> Option<Self> {
-        match name {
-            "resolved" => Some(Format::Resolved),
-            "serialized" => Some(Format::Serialized),
-            "ignore_extensions" => Some(Format::IgnoreExtensions),
-            _ => None,
-        }
-    }
-}
-/// Stub.
-/// # Errors
-/// x
-pub fn formatted(source: &Source<'_>, _format: Format) -> Result<String, SchemaError> {
-    canonical(source)
-}

@@ -7,6 +7,7 @@ mod bodies;
 mod compatibility;
 mod config;
 mod contexts;
+mod metrics;
 mod negotiate;
 mod params;
 mod schemas;
@@ -14,6 +15,7 @@ mod subjects;
 mod warnings;
 
 use crate::{refusal::Refusal, service::Service};
+use metrics::Requests;
 use axum::{
     Json, Router,
     extract::{DefaultBodyLimit, Path, Request, State},
@@ -34,6 +36,11 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// The API over a registry.
 pub(crate) fn router(service: Service) -> Router {
+    let requests = Requests::new();
+    let metrics = {
+        let (requests, service) = (requests.clone(), service.clone());
+        move || async move { metrics::answer(&requests, &service) }
+    };
     let routes = routes(service);
     let inner = routes.clone();
     let within = move |path: Path<(String, String)>, request: Request| {
@@ -44,7 +51,17 @@ pub(crate) fn router(service: Service) -> Router {
         .fallback(async || Refusal::plain(404, "Not Found"))
         .method_not_allowed_fallback(async || Refusal::plain(405, "Method Not Allowed"))
         .layer(middleware::from_fn(content_types))
+        .route("/metrics", get(metrics))
+        .layer(middleware::from_fn_with_state(requests, counted))
         .layer(DefaultBodyLimit::max(MAX_BODY))
+}
+
+/// Counts every request with its outcome.
+async fn counted(State(requests): State<Requests>, request: Request, next: Next) -> Response {
+    let started = requests.started(&request);
+    let response = next.run(request).await;
+    requests.answered(started, response.status());
+    response
 }
 
 fn routes(service: Service) -> Router {

@@ -71,6 +71,16 @@ fn of_object(object: &Map<String, Value>, space: &str) -> Map<String, Value> {
         };
         out.insert(key.clone(), value);
     }
+    for key in own_keys(object) {
+        if !out.contains_key(key) {
+            out.insert(key.to_owned(), sorted(&object[key]));
+        }
+    }
+    out
+}
+
+/// Attributes that are not Avro's own, in their order.
+fn own_keys(object: &Map<String, Value>) -> Vec<&str> {
     let logical = object
         .get("logicalType")
         .filter(|logical| is_known(logical));
@@ -88,12 +98,7 @@ fn of_object(object: &Map<String, Value>, space: &str) -> Map<String, Value> {
             .into_iter()
             .filter(|key| !KNOWN.contains(key)),
     );
-    for key in keys {
-        if !out.contains_key(key) {
-            out.insert(key.to_owned(), sorted(&object[key]));
-        }
-    }
-    out
+    keys
 }
 
 fn field(field: &Value, space: &str) -> Value {

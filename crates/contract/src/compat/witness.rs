@@ -4,6 +4,7 @@
 //! warning. A search, bounded and the same each time: finding none proves nothing.
 
 mod candidates;
+mod made;
 mod random;
 mod shrink;
 mod text;

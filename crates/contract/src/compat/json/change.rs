@@ -255,6 +255,18 @@ impl Change {
             Told::Type => format!(
                 "A type at path '{path}' is different between the {reader} schema and the {writer} schema"
             ),
+            Told::AddedToOpen
+            | Told::AddedToUnopen
+            | Told::AddedUncovered
+            | Told::RemovedUncovered
+            | Told::RemovedFromClosed
+            | Told::Overlooked => self.message_of_content(path, reader, writer),
+        }
+    }
+
+    fn message_of_content(self, path: &str, reader: &str, writer: &str) -> String {
+        let told = self.told();
+        match told {
             Told::AddedToOpen => format!(
                 "The {reader} schema has an open content model and has a property or item at path '{path}' which is missing in the {writer} schema"
             ),
@@ -270,7 +282,17 @@ impl Change {
             Told::RemovedFromClosed => format!(
                 "The {reader} schema has a closed content model and is missing a property or item present at path '{path}' in the {writer} schema"
             ),
-            Told::Overlooked => format!(
+            Told::Overlooked
+            | Told::Annotation
+            | Told::Looser
+            | Told::Unsaid
+            | Told::Keyword
+            | Told::More
+            | Told::Less
+            | Told::Different
+            | Told::Fewer
+            | Told::Longer
+            | Told::Type => format!(
                 "The {reader} schema may refuse at path '{path}' what the {writer} schema allows; the rules of compatibility do not look there"
             ),
         }

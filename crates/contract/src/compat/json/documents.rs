@@ -85,7 +85,12 @@ pub(crate) fn children(schema: &Object) -> Vec<(&str, &Value)> {
             Value::Object(_) | Value::Bool(_) if ONE.contains(&keyword.as_str()) => {
                 found.push((keyword.as_str(), value));
             }
-            _ => {}
+            Value::Null
+            | Value::Bool(_)
+            | Value::Number(_)
+            | Value::String(_)
+            | Value::Array(_)
+            | Value::Object(_) => {}
         }
     }
     found

@@ -47,7 +47,7 @@ pub(super) fn compare(
     let texts = [Texts::parse(old)?, Texts::parse(new)?];
     let sides = [Documents::new(&texts[0], 0), Documents::new(&texts[1], 1)];
     let mut comparison = Comparison::new(&sides, policy, texts[0] == texts[1]);
-    let found = comparison.to_fixpoint()?;
+    let found = comparison.until_settled()?;
     let (reader, writer) = direction.words();
     let differences = found.into_iter().map(|Found { change, path }| {
         let path = format!("#/{path}");
@@ -118,7 +118,7 @@ impl<'d, 'a> Comparison<'d, 'a> {
     }
 
     /// Compare the roots until no assumption about a recursive pair turns out wrong. Each pass refutes one more.
-    fn to_fixpoint(&mut self) -> Result<Vec<Found>, SchemaError> {
+    fn until_settled(&mut self) -> Result<Vec<Found>, SchemaError> {
         loop {
             let known = self.refuted.len();
             // What is incompatible under an assumption is so without it.

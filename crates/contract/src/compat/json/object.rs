@@ -117,10 +117,10 @@ impl<'a> Comparison<'_, 'a> {
             let anything = matches!(self.node(after).kind, Kind::Anything);
             let change = added_to_open(anything, required, default);
             self.add(change)?;
-            return match change {
-                Change::PropertyWithEmptySchemaAddedToOpenContentModel => self.hidden(after),
-                _ => Ok(()),
-            };
+            if change == Change::PropertyWithEmptySchemaAddedToOpenContentModel {
+                self.hidden(after)?;
+            }
+            return Ok(());
         }
         if let Some(schema) = self.partial(old, name)? {
             let compatible = self.within(schema, after)?;

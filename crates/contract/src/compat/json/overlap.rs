@@ -103,7 +103,20 @@ impl<'a> Comparison<'_, 'a> {
                 Some(target) => self.conditions(&target, depth - 1),
                 None => Vec::new(),
             },
-            _ => vec![Rc::clone(node)],
+            Kind::Anything
+            | Kind::Nothing
+            | Kind::Null
+            | Kind::Boolean
+            | Kind::Text(_)
+            | Kind::Number(..)
+            | Kind::Object(_)
+            | Kind::Array(_)
+            | Kind::Enum(_)
+            | Kind::Const(_)
+            | Kind::Not(_)
+            | Kind::Conditional
+            | Kind::Combined(..)
+            | Kind::Reference(_) => vec![Rc::clone(node)],
         }
     }
 
@@ -149,11 +162,13 @@ impl<'a> Comparison<'_, 'a> {
 
 /// The values that a schema lists.
 fn values<'a>(node: &Node<'a>) -> Option<&'a [Value]> {
-    match node.kind {
-        Kind::Enum(values) => Some(values),
-        Kind::Const(value) => Some(std::slice::from_ref(value)),
-        _ => None,
+    if let Kind::Enum(values) = node.kind {
+        return Some(values);
     }
+    if let Kind::Const(value) = node.kind {
+        return Some(std::slice::from_ref(value));
+    }
+    None
 }
 
 /// JSON has one kind of number: 1 is 1.0.

@@ -72,10 +72,13 @@ impl<'a> Comparison<'_, 'a> {
         let Some(place) = self.unevaluated_of(node, keyword) else {
             return Rest::Open;
         };
-        match self.node(place).kind {
-            Kind::Nothing => Rest::Closed,
-            Kind::Anything => Rest::Open,
-            _ => Rest::Bounded(place),
+        let node = self.node(place);
+        if matches!(node.kind, Kind::Nothing) {
+            Rest::Closed
+        } else if matches!(node.kind, Kind::Anything) {
+            Rest::Open
+        } else {
+            Rest::Bounded(place)
         }
     }
 
@@ -220,6 +223,25 @@ impl<'a> Comparison<'_, 'a> {
         if !rest {
             return Ok(false);
         }
+        if !self.declared(old, pattern, schema)? {
+            return Ok(false);
+        }
+        for (_, before) in patterns(old) {
+            let before = self.child(old, before);
+            if !self.covers(schema, before)? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// The same of the properties that `old` declares.
+    fn declared(
+        &mut self,
+        old: &Node<'a>,
+        pattern: &str,
+        schema: Place<'a>,
+    ) -> Result<bool, SchemaError> {
         for name in names(old) {
             if self.is_match(pattern, name) != Some(false) {
                 let before = property(old, name).map(|value| self.child(old, value));
@@ -228,12 +250,6 @@ impl<'a> Comparison<'_, 'a> {
                 {
                     return Ok(false);
                 }
-            }
-        }
-        for (_, before) in patterns(old) {
-            let before = self.child(old, before);
-            if !self.covers(schema, before)? {
-                return Ok(false);
             }
         }
         Ok(true)

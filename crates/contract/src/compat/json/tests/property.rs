@@ -149,7 +149,8 @@ fn mutate(schema: &mut Value, at: usize, step: u8, other: &Value) {
                 Some(inner) => inner,
                 None => return,
             },
-            inner => inner,
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => return,
+            inner @ (Value::Array(_) | Value::Object(_)) => inner,
         };
         return mutate(inside, at / 4, step, other);
     }
@@ -173,9 +174,9 @@ fn mutate(schema: &mut Value, at: usize, step: u8, other: &Value) {
 
 /// With what references name, of draft 7 or in the words of 2020-12.
 fn finish(schema: &Value, one: &Value, modern: bool, unevaluated: bool) -> Value {
-    let mut schema = match schema {
-        Value::Object(_) => schema.clone(),
-        other => json!({"allOf": [other]}),
+    let mut schema = match schema.is_object() {
+        true => schema.clone(),
+        false => json!({ "allOf": [schema] }),
     };
     schema["definitions"] = json!({"one": one, "tree": {"type": "object", "properties": {
         "a": {"$ref": "#/definitions/tree"}, "b": one}}});

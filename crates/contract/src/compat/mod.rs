@@ -10,6 +10,7 @@ mod json;
 mod protobuf;
 mod reserved;
 
+pub use protobuf::witness as protobuf_witness;
 pub use reserved::{Reserved, reserved, reserved_names};
 
 use crate::schema_error::SchemaError;

@@ -4,11 +4,13 @@
 //! must get one id here too. Not on the path of events: used when a schema is registered or looked up.
 
 mod avro;
+mod format;
 mod guid;
 mod protobuf;
 #[cfg(test)]
 mod tests;
 
+pub use format::{Format, formatted};
 pub use guid::{GuidInput, ReferenceName, guid, guid_of};
 
 use crate::schema_error::{SchemaError, parse_text};
@@ -20,6 +22,7 @@ use serde_json::Value;
 ///
 /// Avro: attributes in the order in which Java's `Schema.toString` writes them, names as short as they may be, white
 /// space gone; `doc`, defaults, aliases and unknown attributes stay. JSON: white space gone, members in their order.
+/// Protobuf: comments and white space gone, one thing a line, in the order of kinds.
 ///
 /// # Errors
 /// [`SchemaError`] says where the text, or one that it refers to, is not a schema.
@@ -32,6 +35,18 @@ pub fn canonical(source: &Source<'_>) -> Result<String, SchemaError> {
             Ok(schema.to_string())
         }
         SchemaType::Protobuf => protobuf::canonical(source.text, source.imports),
+    }
+}
+
+/// The text as the reference stores it when it is asked to normalize: what differs in an order that means nothing is
+/// one text. Protobuf: imports, options and fields in order, names full. The other languages: the canonical text.
+///
+/// # Errors
+/// [`SchemaError`] says where the text, or one that it refers to, is not a schema.
+pub fn normalized(source: &Source<'_>) -> Result<String, SchemaError> {
+    match source.ty {
+        SchemaType::Avro | SchemaType::Json => canonical(source),
+        SchemaType::Protobuf => protobuf::normalized(source.text, source.imports),
     }
 }
 

@@ -114,8 +114,8 @@ pub struct Register {
     /// Rules.
     #[serde(default, rename = "ruleSet", skip_serializing_if = "Option::is_none")]
     pub rule_set: Option<RuleSet>,
-    /// The id to give, where a registry is imported.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    /// The id to give, where a registry is imported. (`id` is the request's.)
+    #[serde(default, rename = "schemaId", skip_serializing_if = "Option::is_none")]
     pub id: Option<u32>,
     /// The version to give; -1 is the next.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -349,6 +349,69 @@ mod tests {
                 ..Register::default()
             }),
             r#"{"v":1,"id":"r-1","command":"register","subject":"s","schemaType":"JSON","schema":"{}","force":true,"owner":"a.b.c.v1"}"#,
+        );
+        golden(
+            Command::Register(Register {
+                subject: "s".into(),
+                schema: "{}".into(),
+                references: vec![Reference {
+                    name: "n".into(),
+                    subject: "t".into(),
+                    version: -1,
+                }],
+                id: Some(7),
+                version: Some(2),
+                normalize: true,
+                ..Register::default()
+            }),
+            concat!(
+                r#"{"v":1,"id":"r-1","command":"register","subject":"s","schema":"{}","references":[{"name":"n","#,
+                r#""subject":"t","version":-1}],"schemaId":7,"version":2,"normalize":true,"force":false}"#
+            ),
+        );
+        golden(
+            Command::SetMode {
+                subject: Some("s".into()),
+                mode: "IMPORT".into(),
+                force: true,
+            },
+            r#"{"v":1,"id":"r-1","command":"set-mode","subject":"s","mode":"IMPORT","force":true}"#,
+        );
+        golden(
+            Command::DeleteMode {
+                subject: None,
+                recursive: true,
+            },
+            r#"{"v":1,"id":"r-1","command":"delete-mode","subject":null,"recursive":true}"#,
+        );
+        golden(
+            Command::DeleteContext {
+                context: ".eu".into(),
+            },
+            r#"{"v":1,"id":"r-1","command":"delete-context","context":".eu"}"#,
+        );
+        golden(
+            Command::Tag(Tag {
+                subject: "s".into(),
+                version: Which::Latest,
+                new_version: Some(3),
+                tags_to_add: vec![EntityTags {
+                    schema_entity: Entity {
+                        entity_path: "R.a".into(),
+                        entity_type: "sr_field".into(),
+                    },
+                    tags: vec!["PII".into()],
+                }],
+                tags_to_remove: vec![],
+                metadata: None,
+                rule_set: None,
+                rules_to_merge: None,
+                rules_to_remove: Some(vec!["r".into()]),
+            }),
+            concat!(
+                r#"{"v":1,"id":"r-1","command":"tag","subject":"s","version":"latest","newVersion":3,"tagsToAdd":["#,
+                r#"{"schemaEntity":{"entityPath":"R.a","entityType":"sr_field"},"tags":["PII"]}],"rulesToRemove":["r"]}"#
+            ),
         );
         golden(
             Command::DeleteSubject {

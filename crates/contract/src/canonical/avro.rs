@@ -6,7 +6,7 @@ use crate::avro::schema::Schema;
 use crate::schema_error::{SchemaError, parse_text};
 use crate::source::Import;
 use serde_json::{Map, Value, json};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 type Object = Map<String, Value>;
 
@@ -36,21 +36,37 @@ const PRIMITIVES: usize = 8;
 pub(super) fn canonical(text: &str, imports: &[Import<'_>]) -> Result<String, SchemaError> {
     // What passes here is well-formed, so the writer below only has to follow it.
     Schema::parse(text, imports)?;
-    let mut writer = Writer {
-        defined: BTreeSet::new(),
-    };
+    let mut writer = Writer::default();
     for import in imports {
         writer.schema(&parse_text(import.text)?, "");
     }
     Ok(writer.schema(&parse_text(text)?, "").to_string())
 }
 
-struct Writer {
-    /// Full names of the types defined so far.
-    defined: BTreeSet<String>,
+/// Longest chain of types that are taken in, each within the one before: keeps it off the stack. A longer one ends in
+/// a name.
+const MAX_CHAIN: usize = 64;
+
+/// The text with the types that it refers to, each where it first stands.
+pub(super) fn resolved(text: &str, imports: &[Import<'_>]) -> Result<String, SchemaError> {
+    Schema::parse(text, imports)?;
+    let others = imports.iter().map(|import| parse_text(import.text));
+    let others = others.collect::<Result<Vec<_>, _>>()?;
+    let mut writer = Writer::default();
+    others.iter().for_each(|other| writer.take_in(other, ""));
+    Ok(writer.schema(&parse_text(text)?, "").to_string())
 }
 
-impl Writer {
+#[derive(Default)]
+struct Writer<'v> {
+    /// Full names of the types defined so far.
+    defined: BTreeSet<String>,
+    /// Types of other schemas that are still to be written where they first stand, under their full names.
+    others: BTreeMap<String, &'v Object>,
+    chain: usize,
+}
+
+impl<'v> Writer<'v> {
     /// `schema` as it stands inside the namespace `space`.
     fn schema(&mut self, schema: &Value, space: &str) -> Value {
         match schema {
@@ -98,8 +114,15 @@ impl Writer {
             text("name").unwrap_or_default(),
             text("namespace").unwrap_or(space),
         );
+        self.definition(ty, object, full, space)
+    }
+
+    /// A named type, under its full name.
+    fn definition(&mut self, ty: &str, object: &Object, full: String, space: &str) -> Value {
+        let text = |key: &str| object.get(key).and_then(Value::as_str);
         let (inner, short) = full.rsplit_once('.').unwrap_or(("", &full));
         self.defined.insert(full.clone());
+        self.others.remove(&full);
         let mut out = Object::new();
         out.insert("type".into(), ty.into());
         out.insert("name".into(), short.into());
@@ -165,14 +188,61 @@ impl Writer {
     }
 
     /// A type by its name, as short as it may be.
-    fn name(&self, name: &str, space: &str) -> Value {
+    fn name(&mut self, name: &str, space: &str) -> Value {
         if TYPE_NAMES[..PRIMITIVES].contains(&name) {
             return name.into();
         }
         let full = full_name(name, space);
         // Found in no namespace, where the enclosing one has none of that name.
-        let bare = !self.defined.contains(&full) && self.defined.contains(name);
-        shorten(if bare { name } else { &full }, space).into()
+        let is_known = |name: &str| self.defined.contains(name) || self.others.contains_key(name);
+        let bare = !is_known(&full) && is_known(name);
+        let full = if bare { name.to_owned() } else { full };
+        if self.chain < MAX_CHAIN
+            && let Some(other) = self.others.remove(&full)
+        {
+            self.chain += 1;
+            let ty = other
+                .get("type")
+                .and_then(Value::as_str)
+                .unwrap_or_default();
+            let written = self.definition(ty, other, full, space);
+            self.chain -= 1;
+            return written;
+        }
+        shorten(&full, space).into()
+    }
+
+    /// Keep the named types of another schema under their full names.
+    fn take_in(&mut self, schema: &'v Value, space: &str) {
+        match schema {
+            Value::Array(branches) => branches
+                .iter()
+                .for_each(|branch| self.take_in(branch, space)),
+            Value::Object(object) => {
+                let text = |key: &str| object.get(key).and_then(Value::as_str);
+                let mut inner = space.to_owned();
+                if let (Some(name), Some("record" | "error" | "enum" | "fixed")) =
+                    (text("name"), text("type"))
+                {
+                    let full = full_name(name, text("namespace").unwrap_or(space));
+                    full.rsplit_once('.')
+                        .map_or("", |(own, _)| own)
+                        .clone_into(&mut inner);
+                    self.others.insert(full, object);
+                }
+                let fields = object
+                    .get("fields")
+                    .and_then(Value::as_array)
+                    .into_iter()
+                    .flatten();
+                let types = fields.filter_map(|field| field.get("type"));
+                let parts = ["type", "items", "values"].map(|key| object.get(key));
+                types
+                    .chain(parts.into_iter().flatten())
+                    .for_each(|part| self.take_in(part, &inner));
+            }
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+        }
     }
 }
 

@@ -4,6 +4,7 @@
 //! must get one id here too. Not on the path of events: used when a schema is registered or looked up.
 
 mod avro;
+mod format;
 mod guid;
 mod json;
 mod normal;
@@ -11,6 +12,7 @@ mod protobuf;
 #[cfg(test)]
 mod tests;
 
+pub use format::{Format, formatted};
 pub use guid::{GuidInput, ReferenceName, guid, guid_of};
 
 use crate::schema_error::SchemaError;
@@ -20,7 +22,8 @@ use crate::source::{SchemaType, Source};
 ///
 /// Avro: attributes in the order in which Java's `Schema.toString` writes them, names as short as they may be, white
 /// space gone; `doc`, defaults, aliases and unknown attributes stay. JSON: white space gone, members in
-/// their order; every reference in it must name something.
+/// their order; every reference in it must name something. Protobuf: comments and white space gone, one thing
+/// a line, in the order of kinds.
 ///
 /// # Errors
 /// [`SchemaError`] says where the text, or one that it refers to, is not a schema.
@@ -35,6 +38,7 @@ pub fn canonical(source: &Source<'_>) -> Result<String, SchemaError> {
 /// The text as the reference stores it when asked to normalize: one for all schemas that differ in form only.
 ///
 /// Avro: attributes that Avro does not know, and aliases, sorted. JSON: members sorted.
+/// Protobuf: imports, options and fields in order, names full.
 ///
 /// # Errors
 /// [`SchemaError`] says where the text, or one that it refers to, is not a schema.

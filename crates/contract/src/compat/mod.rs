@@ -11,6 +11,7 @@ mod protobuf;
 mod reserved;
 mod witness;
 
+pub use protobuf::witness as protobuf_witness;
 pub use reserved::{Reserved, reserved, reserved_names};
 pub use witness::witness;
 

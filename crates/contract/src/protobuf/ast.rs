@@ -234,6 +234,17 @@ pub(crate) enum Value {
     Part(Box<Opt>),
 }
 
+impl Value {
+    /// The values of a list; of anything else, itself.
+    pub(crate) fn into_list(self) -> Vec<Value> {
+        if let Value::List(values) = self {
+            values
+        } else {
+            vec![self]
+        }
+    }
+}
+
 /// The names of the scalar types.
 pub(crate) const SCALARS: &[&str] = &[
     "double", "float", "int32", "int64", "uint32", "uint64", "sint32", "sint64", "fixed32",

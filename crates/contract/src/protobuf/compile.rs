@@ -1,22 +1,35 @@
 //! From trees to descriptors: every name found, every number allowed, every option known.
 
 use super::ast::File;
+use super::indexes::MessageIndexes;
 use super::lexer::Lexer;
 use super::load::{Loaded, LoadedFile, Origin, load, within};
-use super::names::Names;
+use super::names::{Names, join};
 use super::{bundle, is_serialized, normal, print};
 use crate::schema_error::SchemaError;
 use crate::source::Import;
-use prost_reflect::{DescriptorError, DescriptorPool, FileDescriptor};
+use prost::Message;
+use prost_reflect::{
+    DescriptorError, DescriptorPool, DynamicMessage, FileDescriptor, MessageDescriptor, Value,
+};
 use prost_types::FileDescriptorProto;
 use protox_parse::ParseError;
 use std::borrow::Cow;
+use std::fmt;
 
 /// A schema whose every name, number and option has been checked, with the descriptors of all its messages.
-#[derive(Debug)]
 pub struct Schema {
     file: File,
     descriptor: FileDescriptor,
+}
+
+impl fmt::Debug for Schema {
+    /// The library's descriptors print each other without end where a message holds itself.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Schema")
+            .field("file", &self.file)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Schema {
@@ -39,14 +52,73 @@ impl Schema {
         &self.descriptor
     }
 
-    /// The descriptor as `protoc` would serialize it, without source positions.
+    /// The descriptor as the reference serializes it: without source positions, and without the names in JSON that
+    /// follow from the fields' own, which the library fills in.
     pub fn serialized(&self) -> Vec<u8> {
-        self.descriptor.encode_to_vec()
+        let bytes = self.descriptor.encode_to_vec();
+        let known =
+            DescriptorPool::global().get_message_by_name("google.protobuf.FileDescriptorProto");
+        let known = known.expect("the library knows descriptors");
+        // As a dynamic message, which keeps the values of custom options.
+        let Ok(mut file) = DynamicMessage::decode(known, bytes.as_slice()) else {
+            return bytes;
+        };
+        drop_json_names(&mut file);
+        file.encode_to_vec()
+    }
+
+    /// The descriptor of the message at that place of the file.
+    pub fn message(&self, indexes: &MessageIndexes) -> Option<MessageDescriptor> {
+        let mut messages = &self.file.messages;
+        let mut name = self.file.package().to_owned();
+        for index in indexes.as_slice() {
+            let message = messages.get(*index as usize)?;
+            name = join(&name, &message.name);
+            messages = &message.messages;
+        }
+        self.descriptor.parent_pool().get_message_by_name(&name)
     }
 
     pub(super) fn file(&self) -> &File {
         &self.file
     }
+}
+
+fn drop_json_names(message: &mut DynamicMessage) {
+    for list in ["field", "extension", "message_type", "nested_type"] {
+        let Some(Value::List(items)) = message.get_field_by_name_mut(list) else {
+            continue;
+        };
+        for item in items.iter_mut().filter_map(Value::as_message_mut) {
+            if matches!(list, "message_type" | "nested_type") {
+                drop_json_names(item);
+                continue;
+            }
+            let text = |name: &str| Some(item.get_field_by_name(name)?.as_str()?.to_owned());
+            if let (Some(name), Some(json_name)) = (text("name"), text("json_name"))
+                && derived_json_name(&name) == json_name
+            {
+                item.clear_field_by_name("json_name");
+            }
+        }
+    }
+}
+
+/// The name in JSON that follows from a field's own.
+pub(crate) fn derived_json_name(name: &str) -> String {
+    let mut json = String::with_capacity(name.len());
+    let mut upper = false;
+    for c in name.chars() {
+        match c {
+            '_' => upper = true,
+            _ if upper => {
+                json.push(c.to_ascii_uppercase());
+                upper = false;
+            }
+            _ => json.push(c),
+        }
+    }
+    json
 }
 
 /// Whether the files are valid together.

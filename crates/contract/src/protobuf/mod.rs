@@ -15,24 +15,30 @@
 
 pub(crate) mod ast;
 mod bundle;
+mod check;
 mod compile;
 mod descriptor;
+mod indexes;
 mod lexer;
 mod load;
 mod names;
 mod normal;
 mod parser;
 mod print;
+mod program;
 #[cfg(test)]
 mod tests;
+mod wire;
 
 pub use bundle::is_bundled;
+pub use check::ProtobufValidator;
 pub use compile::Schema;
+pub use indexes::MessageIndexes;
 
-pub(crate) use compile::check;
+pub(crate) use compile::{check, derived_json_name};
 pub(crate) use load::{Loaded, load};
-pub(crate) use names::{Found, Names};
-pub(crate) use normal::{normalized, without_extensions};
+pub(crate) use names::{Found, Names, Symbol, join};
+pub(crate) use normal::{map_of, normalized, without_extensions};
 pub(crate) use print::file as print;
 
 use crate::schema_error::SchemaError;

@@ -255,10 +255,7 @@ impl Normal<'_> {
     fn fields(self, scope: &str, fields: &mut [Field]) {
         for field in &mut *fields {
             self.options(scope, &mut field.options);
-            field
-                .default
-                .iter_mut()
-                .for_each(|value| self.value(scope, value));
+            field.default.iter_mut().for_each(spell);
             self.fold(scope, field);
             match &mut field.ty {
                 Type::Name(name) | Type::Map(_, name) => *name = self.full(scope, name),
@@ -301,7 +298,7 @@ impl Normal<'_> {
                 option.value = as_map(option.value);
                 many = repeated;
             }
-            self.value(scope, &mut option.value);
+            spell(&mut option.value);
             let same =
                 |known: &&mut Opt| known.name == option.name && known.custom == option.custom;
             match found.iter_mut().find(same) {
@@ -343,17 +340,16 @@ impl Normal<'_> {
             Value::Text(_) | Value::Word(_) | Value::Number(_) => {}
         }
     }
+}
 
-    fn value(self, scope: &str, value: &mut Value) {
-        match value {
-            Value::Number(number) => *number = plain(number),
-            Value::Map(members) => members
-                .iter_mut()
-                .for_each(|(_, one)| self.value(scope, one)),
-            Value::List(values) => values.iter_mut().for_each(|one| self.value(scope, one)),
-            Value::Part(part) => self.value(scope, &mut part.value),
-            Value::Text(_) | Value::Word(_) => {}
-        }
+/// Numbers spelled one way.
+fn spell(value: &mut Value) {
+    match value {
+        Value::Number(number) => *number = plain(number),
+        Value::Map(members) => members.iter_mut().for_each(|(_, one)| spell(one)),
+        Value::List(values) => values.iter_mut().for_each(spell),
+        Value::Part(part) => spell(&mut part.value),
+        Value::Text(_) | Value::Word(_) => {}
     }
 }
 
@@ -378,13 +374,14 @@ fn single(reserved: Vec<Vec<Reserved>>) -> Vec<Vec<Reserved>> {
 
 /// `(a).b.c = 1` as `(a) = {b: {c: 1}}`.
 fn as_map(value: Value) -> Value {
-    match value {
-        Value::Part(part) if part.custom == Custom::No => {
-            let value = as_map(part.value);
-            Value::Map(vec![(part.name, value)])
+    if let Value::Part(part) = value {
+        if part.custom == Custom::Yes {
+            return Value::Part(part);
         }
-        other => other,
+        let value = as_map(part.value);
+        return Value::Map(vec![(part.name, value)]);
     }
+    value
 }
 
 /// The members of both; of one that stands in both, the values of both.
@@ -399,18 +396,11 @@ fn merge(known: &mut Value, more: Value) {
                 merge(first, value);
             }
             Some((_, first)) => {
-                let mut values = list(std::mem::replace(first, Value::List(Vec::new())));
-                values.append(&mut list(value));
+                let mut values = std::mem::replace(first, Value::List(Vec::new())).into_list();
+                values.append(&mut value.into_list());
                 *first = Value::List(values);
             }
         }
-    }
-}
-
-fn list(value: Value) -> Vec<Value> {
-    match value {
-        Value::List(values) => values,
-        one => vec![one],
     }
 }
 

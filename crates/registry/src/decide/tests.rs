@@ -465,7 +465,7 @@ fn only_versions_of_one_group_are_compared() {
 fn an_import_gives_ids_and_versions_itself() {
     let mut m = Memory::default();
     let given = |schema: &str, id: u32, version: i32| {
-        request(json!({"subject": "s", "schema": schema, "id": id, "version": version}))
+        request(json!({"subject": "s", "schema": schema, "schemaId": id, "version": version}))
     };
     assert_eq!(code(m.run(&given(V1, 7, 3))), 42205, "not in import mode");
     set_mode(&mut m, Some("s"), "IMPORT").expect("set");

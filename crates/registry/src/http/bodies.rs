@@ -87,12 +87,14 @@ impl Schema {
         })
     }
 
-    /// The same with its text in another form, and with the tags that are asked for.
+    /// The same with its text in another form, and with the tags that are asked for. `holder` is the subject, or any
+    /// other name, in the context of which it refers to others.
     ///
     /// # Errors
     /// 42201 when the stored schema cannot be read, which an edited log may bring about.
     pub(crate) fn shown_as(
-        self,
+        mut self,
+        holder: &str,
         content: &Content,
         imported: &[Imported],
         how: &Shown<'_>,
@@ -102,6 +104,11 @@ impl Schema {
         } else {
             tags::wanted(content, imported, &how.tags)?
         };
+        if how.full_references {
+            for reference in &mut self.references {
+                reference.subject = name::beside(holder, &reference.subject);
+            }
+        }
         Ok(Self {
             schema: content.formatted(imported, how.format)?,
             schema_tags,
@@ -117,11 +124,13 @@ pub(crate) struct Shown<'q> {
     pub(crate) format: Format,
     /// The tags to be listed; `*` is all.
     pub(crate) tags: Vec<&'q str>,
+    /// Whether subjects that it refers to are named in full.
+    pub(crate) full_references: bool,
 }
 
 impl Shown<'_> {
     /// Whether the schema is asked for just as it is stored.
     pub(crate) fn is_plain(&self) -> bool {
-        self.format == Format::Default && self.tags.is_empty()
+        self.format == Format::Default && self.tags.is_empty() && !self.full_references
     }
 }

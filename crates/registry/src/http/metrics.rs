@@ -16,11 +16,7 @@ use prometheus_client::{
     metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
     registry::Registry,
 };
-use std::{
-    collections::BTreeMap,
-    sync::Arc,
-    time::Instant,
-};
+use std::{collections::BTreeMap, sync::Arc, time::Instant};
 
 /// Upper bounds of the latencies' buckets, in seconds: from an answer out of memory to a write that times out.
 const BUCKETS: [f64; 12] = [
@@ -100,7 +96,10 @@ impl Requests {
             &counts.succeeded
         };
         end.inc();
-        counts.latencies.get_or_create(&route).observe(took.as_secs_f64());
+        counts
+            .latencies
+            .get_or_create(&route)
+            .observe(took.as_secs_f64());
         let outcome = Outcome {
             method: route.method,
             route: route.route,
@@ -178,8 +177,16 @@ fn holdings(state: &State) -> Vec<(String, &'static str, i64)> {
     )];
     for (ty, (created, deleted)) in by_type {
         let name = |what: &str| format!("kafka_schema_registry_{ty}_schemas_{what}");
-        found.push((name("created"), "Versions of this type, soft-deleted ones too", created));
-        found.push((name("deleted"), "Versions of this type that are soft-deleted", deleted));
+        found.push((
+            name("created"),
+            "Versions of this type, soft-deleted ones too",
+            created,
+        ));
+        found.push((
+            name("deleted"),
+            "Versions of this type that are soft-deleted",
+            deleted,
+        ));
     }
     found
 }
@@ -200,7 +207,10 @@ fn known(method: &Method) -> &'static str {
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "the edge: latencies are measured here")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the edge: latencies are measured here"
+)]
 fn now() -> Instant {
     Instant::now()
 }

@@ -15,7 +15,6 @@ mod subjects;
 mod warnings;
 
 use crate::{refusal::Refusal, service::Service};
-use metrics::Requests;
 use axum::{
     Json, Router,
     extract::{DefaultBodyLimit, Path, Request, State},
@@ -24,6 +23,7 @@ use axum::{
     response::{IntoResponse, Response},
     routing::{any, delete, get, post},
 };
+use metrics::Requests;
 use serde_json::json;
 
 /// Largest body read, in bytes: above the largest schema, so that one too large is answered as such.

@@ -97,14 +97,13 @@ impl Query {
 
     /// The form in which a schema's text is asked for. One that is not known is as good as none.
     pub(crate) fn format(&self) -> Format {
-        self.get("format")
-            .and_then(Format::parse)
-            .unwrap_or(Format::Default)
+        Format::of(self.get("format").unwrap_or_default())
     }
 
-    /// The form in which the texts are asked for that a schema refers to.
-    pub(crate) fn reference_format(&self) -> Option<Format> {
-        self.get("referenceFormat").and_then(Format::parse)
+    /// Whether subjects that a schema refers to are asked for by their full names.
+    pub(crate) fn wants_full_references(&self) -> bool {
+        let format = self.get("referenceFormat");
+        format.is_some_and(|format| format.eq_ignore_ascii_case("qualified"))
     }
 
     /// The context that a question without a subject is about.

@@ -164,7 +164,7 @@ fn describe(state: &State, id: u32, query: &Query) -> Result<Schema, Refusal> {
     }
     let holder = place.map_or(name::prefix(&context), |(subject, _)| (*subject).to_owned());
     let imported = state.imports(&holder, &content.references)?;
-    body.shown_as(content, &imported, &how)
+    body.shown_as(&holder, content, &imported, &how)
 }
 
 /// `GET /schemas/ids/{id}`
@@ -271,7 +271,7 @@ pub(super) async fn by_guid(
             .first()
             .map_or_else(|| name::prefix(context), |(s, _)| (*s).to_owned());
         let imported = state.imports(&holder, &content.references)?;
-        body.shown_as(content, &imported, &how)
+        body.shown_as(&holder, content, &imported, &how)
     });
     Ok(Json(found.await?))
 }

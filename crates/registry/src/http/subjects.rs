@@ -120,6 +120,7 @@ pub(super) fn shown(query: &Query) -> Shown<'_> {
     Shown {
         format: query.format(),
         tags: query.all("findTags").collect(),
+        full_references: query.wants_full_references(),
     }
 }
 
@@ -135,7 +136,7 @@ fn described(
         return Ok(body);
     }
     let imported = state.imports(subject, &version.content.references)?;
-    body.shown_as(&version.content, &imported, how)
+    body.shown_as(subject, &version.content, &imported, how)
 }
 
 /// `GET /subjects/{subject}/metadata`: the newest version whose metadata has these properties.
@@ -194,7 +195,7 @@ fn answer(
         }
         let content = &state.version(subject, done.version)?.content;
         let imported = state.imports(subject, &content.references).ok()?;
-        body.shown_as(content, &imported, &how).ok()
+        body.shown_as(subject, content, &imported, &how).ok()
     });
     // deleted again in this very moment: what was done stays true
     let fallback = || json!({"id": done.id, "version": done.version, "guid": done.guid});

@@ -205,10 +205,7 @@ impl Members {
             return;
         };
         let first = &mut self.list[place].1;
-        let more = match value {
-            Value::List(values) => values,
-            one => vec![one],
-        };
+        let more = value.into_list();
         if !matches!(first, Value::List(_)) {
             let one = std::mem::replace(first, Value::List(Vec::new()));
             *first = Value::List(vec![one]);

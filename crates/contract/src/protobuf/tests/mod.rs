@@ -1,3 +1,5 @@
+mod check;
+
 use super::*;
 use crate::canonical::canonical;
 use crate::source::{Import, SchemaType, Source};
@@ -155,6 +157,10 @@ fn descriptor(text: &str) -> FileDescriptorProto {
 fn sort(file: &mut FileDescriptorProto) {
     fn sort_message(message: &mut prost_types::DescriptorProto) {
         message.field.sort_by_key(|field| field.number);
+        message
+            .field
+            .iter_mut()
+            .for_each(|field| field.json_name = None);
         message.nested_type.sort_by(|a, b| a.name.cmp(&b.name));
         message.nested_type.iter_mut().for_each(sort_message);
     }

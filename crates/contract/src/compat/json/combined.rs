@@ -88,15 +88,16 @@ impl<'a> Comparison<'_, 'a> {
                 return Ok(());
             }
         }
-        let (distinct_olds, distinct_news) = (distinct(olds), distinct(news));
-        let (before, after) = (distinct_olds.len(), distinct_news.len());
-        if before.max(after) > MAX_BRANCHES {
+        let most = olds.len().max(news.len());
+        if most > MAX_BRANCHES {
             return Err(SchemaError::TooLarge {
-                found: before.max(after),
+                found: most,
                 limit: MAX_BRANCHES,
                 unit: "branches of one schema",
             });
         }
+        let (distinct_olds, distinct_news) = (distinct(olds), distinct(news));
+        let (before, after) = (distinct_olds.len(), distinct_news.len());
         match (before.cmp(&after), *to) {
             (std::cmp::Ordering::Less, Criterion::All) => self.add(Change::ProductTypeExtended)?,
             (std::cmp::Ordering::Less, _) => self.add(Change::SumTypeExtended)?,

@@ -150,6 +150,8 @@ pub(crate) struct Documents<'a> {
     pub(crate) root: Place<'a>,
     side: usize,
     bases: Vec<String>,
+    /// The places of URIs in `bases`.
+    numbers: BTreeMap<String, usize>,
     resources: BTreeMap<String, Place<'a>>,
     anchors: BTreeMap<(usize, String), Place<'a>>,
 }
@@ -166,6 +168,7 @@ impl<'a> Documents<'a> {
             root,
             side,
             bases: vec![String::new()],
+            numbers: BTreeMap::new(),
             resources: BTreeMap::new(),
             anchors: BTreeMap::new(),
         };
@@ -217,9 +220,8 @@ impl<'a> Documents<'a> {
     /// The place of a schema that stands in one at `base`: the same base, unless it has an id of its own.
     fn enter(&mut self, value: &'a Value, base: usize) -> Place<'a> {
         let base = self.own_uri(value, base).map_or(base, |own| {
-            let known = self.bases.iter().position(|known| *known == own);
-            known.unwrap_or_else(|| {
-                self.bases.push(own.clone());
+            *self.numbers.entry(own.clone()).or_insert_with(|| {
+                self.bases.push(own);
                 self.bases.len() - 1
             })
         });
@@ -245,7 +247,7 @@ impl<'a> Documents<'a> {
     /// A schema that stands in another.
     pub(crate) fn child(&self, parent: Place<'a>, value: &'a Value) -> Place<'a> {
         let own = self.own_uri(value, parent.base);
-        let base = own.and_then(|own| self.bases.iter().position(|known| *known == own));
+        let base = own.and_then(|own| self.numbers.get(&own).copied());
         Place {
             value,
             base: base.unwrap_or(parent.base),

@@ -90,6 +90,8 @@ struct Comparison<'d, 'a> {
     outcome: Outcome,
     steps: usize,
     nodes: BTreeMap<usize, Rc<Node<'a>>>,
+    /// The names that each schema requires.
+    required: BTreeMap<usize, Rc<BTreeSet<&'a str>>>,
     memo: BTreeMap<Pair, Rc<Outcome>>,
     under_way: BTreeSet<Pair>,
     /// Pairs that were taken for compatible because they were under way.
@@ -109,6 +111,7 @@ impl<'d, 'a> Comparison<'d, 'a> {
             outcome: Outcome::default(),
             steps: 0,
             nodes: BTreeMap::new(),
+            required: BTreeMap::new(),
             memo: BTreeMap::new(),
             under_way: BTreeSet::new(),
             assumed: BTreeSet::new(),

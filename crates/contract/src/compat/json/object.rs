@@ -4,10 +4,11 @@ use super::Comparison;
 use super::change::Change;
 use super::documents::{Draft, Object, Place};
 use super::model::{Kind, Node};
-use super::scalar::{MAX_PROPERTIES, MIN_PROPERTIES};
+use super::scalar::{MAX_PROPERTIES, MIN_PROPERTIES, is_subset};
 use crate::schema_error::SchemaError;
 use serde_json::Value;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
 
 /// What an object, or a list, may hold beyond what its schema declares.
 #[derive(Debug, Clone, Copy)]
@@ -34,14 +35,15 @@ impl<'a> Comparison<'_, 'a> {
     }
 
     fn required(&mut self, old: &Node<'a>, new: &Node<'a>) -> Result<(), SchemaError> {
-        for name in required(old) {
+        let (needed_before, needed) = (self.required_of(old), self.required_of(new));
+        for name in needed_before.iter() {
             let declared = property(old, name).is_some() && property(new, name).is_some();
-            if declared && !is_required(new, name) {
+            if declared && !needed.contains(name) {
                 self.add_at(name, Change::RequiredAttributeRemoved)?;
             }
         }
-        for name in required(new) {
-            if is_required(old, name) {
+        for name in needed.iter() {
+            if needed_before.contains(name) {
                 continue;
             }
             let change = match (property(old, name), property(new, name)) {
@@ -108,9 +110,9 @@ impl<'a> Comparison<'_, 'a> {
         old: &Node<'a>,
         new: &Node<'a>,
     ) -> Result<(), SchemaError> {
-        let required = is_required(new, name);
+        let required = self.required_of(new).contains(name);
         let default = after.value.get("default").is_some();
-        if required && default && !is_required(old, name) {
+        if required && default && !self.required_of(old).contains(name) {
             self.add(Change::DefaultNotCompared)?;
         }
         if self.is_open(old) {
@@ -201,25 +203,20 @@ impl<'a> Comparison<'_, 'a> {
     }
 
     fn dependencies(&mut self, old: &Node<'a>, new: &Node<'a>) -> Result<(), SchemaError> {
-        let (before, after) = (self.dependent(old), self.dependent(new));
-        let all = before.iter().chain(&after).map(|(name, _)| *name);
-        for name in all.collect::<BTreeSet<_>>() {
-            let lists = |of: &Vec<(&'a str, &'a Value)>| {
-                let own = of
-                    .iter()
-                    .find(|(own, value)| *own == name && value.is_array());
-                own.and_then(|(_, value)| value.as_array())
-            };
-            let schema = |of: &Vec<(&'a str, &'a Value)>| {
-                of.iter()
-                    .find(|(own, value)| *own == name && !value.is_array())
-                    .map(|(_, value)| *value)
-            };
-            let (list_before, list_after) = (lists(&before), lists(&after));
-            if let Some(change) = dependency(list_before, list_after) {
+        let ([lists_before, before], [lists_after, after]) =
+            (self.dependent(old), self.dependent(new));
+        for name in lists_before
+            .keys()
+            .chain(lists_after.keys())
+            .collect::<BTreeSet<_>>()
+        {
+            let (before, after) = (lists_before.get(name), lists_after.get(name));
+            if let Some(change) = dependency(list(before), list(after)) {
                 self.add_at(name, change)?;
             }
-            match (schema(&before), schema(&after)) {
+        }
+        for name in before.keys().chain(after.keys()).collect::<BTreeSet<_>>() {
+            match (before.get(name), after.get(name)) {
                 (None, None) => {}
                 (Some(_), None) => self.add_at(name, Change::DependencySchemaRemoved)?,
                 (None, Some(_)) => self.add_at(name, Change::DependencySchemaAdded)?,
@@ -232,7 +229,8 @@ impl<'a> Comparison<'_, 'a> {
         Ok(())
     }
 
-    fn dependent(&self, node: &Node<'a>) -> Vec<(&'a str, &'a Value)> {
+    /// Names on which others depend, and on which a schema does.
+    fn dependent(&self, node: &Node<'a>) -> [Members<'a>; 2] {
         let keywords: &[&str] = match self.documents(node.place).draft {
             Draft::Modern => &["dependentRequired", "dependentSchemas"],
             Draft::Four | Draft::Six | Draft::Seven => &["dependencies"],
@@ -241,9 +239,25 @@ impl<'a> Comparison<'_, 'a> {
             .iter()
             .filter_map(|keyword| node.get(keyword)?.as_object());
         let all = maps.flatten().map(|(name, value)| (name.as_str(), value));
-        all.filter(|(_, value)| value.as_array().is_none_or(|names| !names.is_empty()))
-            .collect()
+        let (lists, schemas): (Members<'a>, Members<'a>) =
+            all.partition(|(_, value)| value.is_array());
+        let some =
+            |(_, value): &(&str, &Value)| value.as_array().is_some_and(|names| !names.is_empty());
+        [lists.into_iter().filter(some).collect(), schemas]
     }
+
+    /// The names that a schema requires.
+    fn required_of(&mut self, node: &Node<'a>) -> Rc<BTreeSet<&'a str>> {
+        let known = self.required.entry(node.place.address());
+        Rc::clone(known.or_insert_with(|| Rc::new(required(node).collect())))
+    }
+}
+
+/// Members of an object by name.
+type Members<'a> = BTreeMap<&'a str, &'a Value>;
+
+fn list<'a>(value: Option<&&'a Value>) -> Option<&'a Vec<Value>> {
+    value.and_then(|value| value.as_array())
 }
 
 fn dependency(old: Option<&Vec<Value>>, new: Option<&Vec<Value>>) -> Option<Change> {
@@ -253,10 +267,7 @@ fn dependency(old: Option<&Vec<Value>>, new: Option<&Vec<Value>>) -> Option<Chan
         (None, Some(_)) => return Some(Change::DependencyArrayAdded),
         (Some(old), Some(new)) => (old, new),
     };
-    match (
-        old.iter().all(|name| new.contains(name)),
-        new.iter().all(|name| old.contains(name)),
-    ) {
+    match (is_subset(old, new), is_subset(new, old)) {
         (true, true) => None,
         (true, false) => Some(Change::DependencyArrayExtended),
         (false, true) => Some(Change::DependencyArrayNarrowed),
@@ -289,8 +300,4 @@ pub(super) fn property<'a>(node: &Node<'a>, name: &str) -> Option<&'a Value> {
 pub(super) fn required<'a>(node: &Node<'a>) -> impl Iterator<Item = &'a str> {
     let names = node.get("required").and_then(Value::as_array);
     names.into_iter().flatten().filter_map(Value::as_str)
-}
-
-fn is_required(node: &Node<'_>, name: &str) -> bool {
-    required(node).any(|required| required == name)
 }

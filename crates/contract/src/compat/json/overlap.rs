@@ -23,6 +23,9 @@ const ALL: u8 = 0x7f;
 /// How deep properties and references are followed; beyond it nothing is certain.
 const MAX_DEPTH: u8 = 6;
 
+/// Most pairs of listed values that are compared.
+const MAX_VALUES: usize = 10_000;
+
 impl<'a> Comparison<'_, 'a> {
     pub(super) fn are_disjoint(
         &mut self,
@@ -127,6 +130,9 @@ impl<'a> Comparison<'_, 'a> {
         depth: u8,
     ) -> Result<bool, SchemaError> {
         if let (Some(ones), Some(others)) = (values(one), values(other)) {
+            if ones.len() * others.len() > MAX_VALUES {
+                return Ok(false);
+            }
             return Ok(!ones
                 .iter()
                 .any(|one| others.iter().any(|other| are_equal(one, other))));

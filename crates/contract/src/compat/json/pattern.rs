@@ -38,7 +38,12 @@ impl<'a> Comparison<'_, 'a> {
         name: &str,
     ) -> Result<Option<Place<'a>>, SchemaError> {
         for (pattern, schema) in patterns(node) {
-            self.step(1)?;
+            // Compiling a pattern is more work than comparing a pair.
+            self.step(if self.patterns.contains_key(pattern) {
+                1
+            } else {
+                20
+            })?;
             if self.is_match(pattern, name) == Some(true) {
                 return Ok(Some(self.child(node, schema)));
             }
@@ -133,8 +138,8 @@ impl<'a> Comparison<'_, 'a> {
             |node: &Node<'a>| !matches!(self.unevaluated_rest(node, keyword), Rest::Open);
         let (before, after) = (bounds(old), bounds(new));
         let siblings = has_siblings(old) || has_siblings(new);
-        let same = self.is_same_value(old.place.value, new.place.value);
-        match siblings && !same && (after || (before && grows)) {
+        let matters = siblings && (after || (before && grows));
+        match matters && !self.is_same_value(old.place.value, new.place.value) {
             true => self.add_at(keyword, change),
             false => Ok(()),
         }
@@ -243,6 +248,7 @@ impl<'a> Comparison<'_, 'a> {
         schema: Place<'a>,
     ) -> Result<bool, SchemaError> {
         for name in names(old) {
+            self.step(1)?;
             if self.is_match(pattern, name) != Some(false) {
                 let before = property(old, name).map(|value| self.child(old, value));
                 if let Some(before) = before

@@ -6,6 +6,7 @@ use super::model::{Integer, Node};
 use crate::schema_error::SchemaError;
 use serde_json::Value;
 use std::cmp::Ordering;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The names of what may happen to a bound.
 pub(super) struct Bound {
@@ -256,14 +257,33 @@ impl<'a> Comparison<'_, 'a> {
     }
 
     pub(super) fn enums(&mut self, old: &[Value], new: &[Value]) -> Result<(), SchemaError> {
-        let extended = old.iter().all(|value| new.contains(value));
-        let narrowed = new.iter().all(|value| old.contains(value));
-        match (extended, narrowed) {
+        match (is_subset(old, new), is_subset(new, old)) {
             (true, true) => Ok(()),
             (true, false) => self.add_at("enum", Change::EnumArrayExtended),
             (false, true) => self.add_at("enum", Change::EnumArrayNarrowed),
             (false, false) => self.add_at("enum", Change::EnumArrayChanged),
         }
+    }
+}
+
+/// Whether each of some values is one of others.
+pub(super) fn is_subset(some: &[Value], others: &[Value]) -> bool {
+    let others: BTreeSet<String> = others.iter().map(in_order).collect();
+    some.iter().all(|value| others.contains(&in_order(value)))
+}
+
+/// A text that is the same for all equal values.
+fn in_order(value: &Value) -> String {
+    match value {
+        Value::Object(members) => {
+            let members: BTreeMap<&String, String> = members
+                .iter()
+                .map(|(name, value)| (name, in_order(value)))
+                .collect();
+            format!("{members:?}")
+        }
+        Value::Array(items) => format!("{:?}", items.iter().map(in_order).collect::<Vec<_>>()),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => value.to_string(),
     }
 }
 

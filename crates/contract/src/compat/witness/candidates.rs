@@ -18,11 +18,16 @@ const MAX_MADE: usize = 20_000;
 /// Most schemas about one place, and most of those that are compiled in all.
 const MAX_PLACES: usize = 40;
 const MAX_COMPILED: usize = 400;
+/// Most bytes of schemas that are copied, each to compile a part alone.
+const MAX_COPIED: usize = 4_000_000;
 
 pub(super) struct Candidates<'d, 'a> {
     texts: &'a [Texts; 2],
     sides: &'d [Documents<'a>; 2],
     compiled: BTreeMap<usize, Option<Validator>>,
+    /// The lengths of the two schemas, in bytes, and how much was copied of them.
+    lengths: [usize; 2],
+    copied: usize,
     /// Values made so far.
     made: usize,
 }
@@ -33,6 +38,11 @@ impl<'d, 'a> Candidates<'d, 'a> {
             texts,
             sides,
             compiled: BTreeMap::new(),
+            lengths: [
+                texts[0].root.to_string().len(),
+                texts[1].root.to_string().len(),
+            ],
+            copied: 0,
             made: 0,
         }
     }
@@ -130,10 +140,11 @@ impl<'d, 'a> Candidates<'d, 'a> {
     /// Whether a schema takes a value; yes where it cannot be compiled on its own.
     fn accepts(&mut self, schema: Place<'a>, value: &Value) -> bool {
         if !self.compiled.contains_key(&schema.address()) {
-            if self.compiled.len() >= MAX_COMPILED {
+            if self.compiled.len() >= MAX_COMPILED || self.copied > MAX_COPIED {
                 return true;
             }
             let texts = &self.texts[schema.side];
+            self.copied += self.lengths[schema.side];
             let compiled = validator(texts, &alone(&texts.root, schema.value));
             self.compiled.insert(schema.address(), compiled);
         }

@@ -51,7 +51,7 @@ pub fn against(
         });
     }
     let mut findings = reserved(state, subject, content, earlier, &in_force)?;
-    let report = report(state, subject, content, &compared, &in_force)?;
+    let (report, warnings) = report(state, subject, content, &compared, &in_force)?;
     let first = report.incompatible.first().map(|first| first.version);
     let other = first.and_then(|number| compared.iter().find(|(n, _)| *n == number).copied());
     findings.extend(
@@ -62,7 +62,7 @@ pub fn against(
     );
     Ok(Findings {
         incompatible: with_context(findings, other, &in_force),
-        warnings: report.unjudged.iter().map(warning).collect(),
+        warnings,
     })
 }
 
@@ -72,7 +72,7 @@ fn report(
     content: &Content,
     compared: &[(u32, &Version)],
     in_force: &InForce<'_>,
-) -> Result<compat::Report, Refusal> {
+) -> Result<(compat::Report, Vec<String>), Refusal> {
     let imported = state.imports(subject, &content.references)?;
     let mut old = Vec::with_capacity(compared.len());
     for (number, version) in compared {
@@ -97,12 +97,38 @@ fn report(
                 },
             })
             .collect();
-        compat::check(in_force.level, in_force.policy, new, &previous).map_err(cannot)
+        let report =
+            compat::check(in_force.level, in_force.policy, new, &previous).map_err(cannot)?;
+        let warnings = warnings(&report, new, &previous);
+        Ok((report, warnings))
     })?
 }
 
-fn warning(found: &compat::Incompatibility) -> String {
-    format!("{} (version {})", found.difference, found.version)
+/// Most examples that are searched for, for one answer.
+const MOST_WITNESSES: usize = 3;
+
+/// What the reference passes over, each with an example of what is lost by it where one is found.
+fn warnings(
+    report: &compat::Report,
+    new: &Source<'_>,
+    previous: &[compat::Version<'_>],
+) -> Vec<String> {
+    let mut searches = 0;
+    let mut warning = |found: &compat::Incompatibility| {
+        let old = previous.iter().find(|old| old.number == found.version);
+        searches += 1;
+        let example = old
+            .filter(|_| searches <= MOST_WITNESSES)
+            .and_then(|old| compat::witness(found, new, &old.schema));
+        let example = example.map(|example| format!("; for example {example}"));
+        format!(
+            "{} (version {}){}",
+            found.difference,
+            found.version,
+            example.unwrap_or_default()
+        )
+    };
+    report.unjudged.iter().map(&mut warning).collect()
 }
 
 /// The metadata property that names fields which no version may have.

@@ -11,9 +11,7 @@ mod protobuf;
 mod reserved;
 mod witness;
 
-pub use protobuf::witness as protobuf_witness;
 pub use reserved::{Reserved, reserved, reserved_names};
-pub use witness::witness;
 
 use crate::schema_error::SchemaError;
 use crate::source::{SchemaType, Source};
@@ -284,6 +282,25 @@ fn compare_as(
         SchemaType::Avro => avro::compare(reader, writer, direction),
         SchemaType::Json => json::compare(writer, reader, policy, direction),
         SchemaType::Protobuf => protobuf::compare(writer, reader, direction),
+    }
+}
+
+/// An example that proves a difference to break a reader: of JSON Schemas a document that the writer's accepts and the
+/// reader's refuses, of Protobuf bytes with what either side reads of them. Found by a search that is bounded and the
+/// same each time, so none found proves nothing; Avro, where nothing is passed over, has none.
+pub fn witness(found: &Incompatibility, new: &Source<'_>, previous: &Source<'_>) -> Option<String> {
+    let (reader, writer) = match found.direction {
+        Direction::NewReadsOld => (new, previous),
+        Direction::OldReadsNew => (previous, new),
+    };
+    match (reader.ty, writer.ty) {
+        (SchemaType::Json, SchemaType::Json) => witness::of_documents(reader, writer),
+        (SchemaType::Protobuf, SchemaType::Protobuf) => {
+            let (direction, difference) = (found.direction, &found.difference);
+            // a schema that cannot be read was reported when the two were compared
+            protobuf::witness(writer, reader, direction, difference).ok()?
+        }
+        (SchemaType::Avro | SchemaType::Json | SchemaType::Protobuf, _) => None,
     }
 }
 

@@ -29,7 +29,7 @@ const PATTERN_SIZE: usize = 1 << 20;
 
 /// A JSON document, compact, that `writer` accepts and `reader` refuses, both with `format` asserted; `None` where the
 /// search finds none, and for schemas that are not JSON Schemas.
-pub fn witness(reader: &Source<'_>, writer: &Source<'_>) -> Option<String> {
+pub(super) fn of_documents(reader: &Source<'_>, writer: &Source<'_>) -> Option<String> {
     if (reader.ty, writer.ty) != (SchemaType::Json, SchemaType::Json) {
         return None;
     }

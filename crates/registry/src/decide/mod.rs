@@ -13,7 +13,7 @@ use crate::{
     name,
     record::Write,
     refusal::Refusal,
-    request::{Answer, Command, Register, Which},
+    request::{Answer, Command},
     settings::Mode,
     state::State,
 };

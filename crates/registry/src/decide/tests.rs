@@ -4,6 +4,7 @@ use super::*;
 use crate::{
     content::{Content, Normalize},
     record::Key,
+    request::{Register, Which},
     settings::Update,
     state::Deleted,
 };

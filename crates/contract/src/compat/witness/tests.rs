@@ -6,7 +6,7 @@ use serde_json::json;
 
 fn seen(old: &Value, new: &Value) -> Option<String> {
     let (old, new) = (old.to_string(), new.to_string());
-    witness(
+    of_documents(
         &Source::new(SchemaType::Json, &new),
         &Source::new(SchemaType::Json, &old),
     )
@@ -83,13 +83,13 @@ fn imports_are_heeded_and_nothing_is_fetched() {
         ..Source::new(SchemaType::Json, text)
     };
     assert_eq!(
-        witness(&source(&narrow), &source(&wide)).as_deref(),
+        of_documents(&source(&narrow), &source(&wide)).as_deref(),
         Some(r#"{"a":null}"#)
     );
-    assert_eq!(witness(&source(&wide), &source(&narrow)), None);
+    assert_eq!(of_documents(&source(&wide), &source(&narrow)), None);
     let far = r#"{"$ref": "http://127.0.0.1:1/x.json"}"#;
     assert_eq!(
-        witness(
+        of_documents(
             &Source::new(SchemaType::Json, far),
             &Source::new(SchemaType::Json, "{}")
         ),

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::compat::json::documents::children;
-use crate::compat::witness;
+use crate::compat::witness::of_documents;
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
 
@@ -304,7 +304,7 @@ proptest! {
                 prop_assert!(!before.is_valid(&document) || after.is_valid(&document), "{}\n{}\n{} {:?}", old, new, document, found);
             }
             let (before, after) = (old.to_string(), new.to_string());
-            let proof = witness(&source(&after), &source(&before));
+            let proof = of_documents(&source(&after), &source(&before));
             prop_assert!(proof.is_none(), "{}\n{}\n{:?} {:?}", old, new, proof, found);
         }
     }

@@ -6,7 +6,10 @@ use crate::{
     settings::InForce,
     state::{Deleted, State, Version},
 };
-use contract::{compat, source::Source};
+use contract::{
+    compat,
+    source::{SchemaType, Source},
+};
 
 /// How much of an old schema's text a message quotes, in bytes.
 const QUOTED: usize = 10 * 1024;
@@ -99,7 +102,7 @@ fn report(
             .collect();
         let report =
             compat::check(in_force.level, in_force.policy, new, &previous).map_err(cannot)?;
-        let warnings = warnings(&report, new, &previous);
+        let warnings = told(&report, new, &previous);
         Ok((report, warnings))
     })?
 }
@@ -108,7 +111,7 @@ fn report(
 const MOST_WITNESSES: usize = 3;
 
 /// What the reference passes over, each with an example of what is lost by it where one is found.
-fn warnings(
+fn told(
     report: &compat::Report,
     new: &Source<'_>,
     previous: &[compat::Version<'_>],
@@ -189,6 +192,22 @@ fn compared<'a>(
         (_, false) => 1,
     };
     of_group.split_off(of_group.len().saturating_sub(depth))
+}
+
+/// What the reference passes over between a version and those before it, for whoever has just registered it. Of Avro
+/// nothing is passed over, so most registrations cost nothing here.
+pub fn warnings(state: &State, subject: &str, number: u32) -> Vec<String> {
+    let Some(version) = state.version(subject, number) else {
+        return Vec::new();
+    };
+    if version.content.served() == Some(SchemaType::Avro) {
+        return Vec::new();
+    }
+    let all = state.versions(subject, Deleted::Hidden);
+    let earlier: Vec<_> = all.take_while(|(earlier, _)| *earlier < number).collect();
+    let found = against(state, subject, &version.content, &earlier);
+    // a schema that cannot be compared was refused, or is there without a check: there is no more to say
+    found.map(|found| found.warnings).unwrap_or_default()
 }
 
 /// Why `content` may not be registered next under `subject`.

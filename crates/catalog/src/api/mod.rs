@@ -15,6 +15,7 @@ mod ports;
 mod problem;
 mod products;
 mod proposals;
+mod schemas;
 mod search;
 
 pub(crate) use contracts::find as find_version;
@@ -97,6 +98,7 @@ impl Site {
             .route("/contracts", get(contracts::list))
             .route("/contracts/{id}", get(contracts::versions))
             .route("/contracts/{id}/versions/{version}", get(contracts::one))
+            .route("/schemas/{id}", get(schemas::one))
             .route("/search", get(search::search))
             .route("/governance/events", get(events::events))
             .route("/proposals/{*id}", get(proposals::one));
@@ -127,7 +129,7 @@ fn takes_as_of(path: &str) -> bool {
     let first = rest.split('/').next().unwrap_or_default();
     match first {
         "ports" => !rest.ends_with("/stats"),
-        "products" | "contracts" | "state" => true,
+        "products" | "contracts" | "schemas" | "state" => true,
         _ => false,
     }
 }
@@ -173,7 +175,7 @@ fn refuse(view: &View, path: &str, query: Option<&str>) -> Option<Problem> {
         .filter_map(|pair| pair.split('=').next())
         .any(|name| name == "as_of");
     (asks && !takes_as_of(path)).then(|| {
-        let detail = "as_of is understood by /api/v1/products, /ports (not their stats), /contracts and /state.";
+        let detail = "as_of is understood by /api/v1/products, /ports (not their stats), /contracts, /schemas and /state.";
         Problem::bad_request("as-of-not-here", format!("This address shows the present only; {detail}"))
     })
 }

@@ -53,6 +53,7 @@ async fn every_address_answers_with_its_position() {
         "/api/v1/contracts",
         "/api/v1/contracts/conversations-messages",
         "/api/v1/contracts/conversations-messages/versions/1.0.0",
+        "/api/v1/schemas/1",
         "/api/v1/search?q=dep",
         "/api/v1/governance/events",
         "/api/v1/proposals/cli%2Falice%23flights",
@@ -310,4 +311,22 @@ async fn a_field_is_found_with_what_matched() {
         json(&site, "/api/v1/search?q=").await.0,
         StatusCode::BAD_REQUEST
     );
+}
+
+#[tokio::test]
+async fn who_uses_a_schema_id_is_answered_by_the_log() {
+    let fixture = Fixture::full();
+    let (site, _sender) = fixture.site();
+    let known = ok(&site, "/api/v1/ports/flights.departures.events.v1").await;
+    let id = &known["schemas"][0]["schema_id"];
+    let used = ok(&site, &format!("/api/v1/schemas/{id}")).await;
+    assert_eq!(used["used"], true);
+    assert_eq!(used["uses"][0]["port"], "flights.departures.events.v1");
+    assert_eq!(used["uses"][0]["contract"], known["contract"]);
+    assert_eq!(used["uses"][0]["in_force"], true);
+    let before = ok(&site, &format!("/api/v1/schemas/{id}?as_of=0")).await;
+    assert_eq!(before["used"], false, "nothing was in force yet");
+    assert_eq!(ok(&site, "/api/v1/schemas/999999").await["used"], false);
+    let (status, _) = json(&site, "/api/v1/schemas/seven").await;
+    assert_eq!(status, StatusCode::BAD_REQUEST);
 }

@@ -3,8 +3,10 @@
 use super::{
     bodies::{Schema, Shown},
     params::{self, Query},
+    warnings::Warned,
 };
 use crate::{
+    compatibility,
     content::{Content, Normalize},
     name,
     refusal::Refusal,
@@ -175,31 +177,37 @@ pub(super) async fn register(
     Path(subject): Path<String>,
     query: Query,
     body: Bytes,
-) -> Answered<Value> {
+) -> Result<Warned<Json<Value>>, Refusal> {
     let request = params::schema(params::subject(&subject), &body, &query)?;
     let (subject, done) = service.register(request).await?;
-    answer(&service, &query, &subject, done)
+    answer(&service, &query, &subject, &done)
 }
 
 fn answer(
     service: &Service,
     query: &Query,
     subject: &str,
-    done: crate::Registered,
-) -> Answered<Value> {
+    done: &crate::Registered,
+) -> Result<Warned<Json<Value>>, Refusal> {
     let how = shown(query);
-    let body = service.view().read(|state| {
-        let body = Schema::of_registration(state, subject, done.version)?;
-        if how.is_plain() {
-            return Some(body);
-        }
-        let content = &state.version(subject, done.version)?.content;
-        let imported = state.imports(subject, &content.references).ok()?;
-        body.shown_as(subject, content, &imported, &how).ok()
+    let (body, warnings) = service.view().read(|state| {
+        let body = registered(state, subject, done.version, &how);
+        (body, compatibility::warnings(state, subject, done.version))
     });
     // deleted again in this very moment: what was done stays true
     let fallback = || json!({"id": done.id, "version": done.version, "guid": done.guid});
-    Ok(Json(body.map_or_else(fallback, |schema| json!(schema))))
+    let body = body.map_or_else(fallback, |schema| json!(schema));
+    Ok(Warned(warnings, Json(body)))
+}
+
+fn registered(state: &State, subject: &str, number: u32, how: &Shown<'_>) -> Option<Schema> {
+    let body = Schema::of_registration(state, subject, number)?;
+    if how.is_plain() {
+        return Some(body);
+    }
+    let content = &state.version(subject, number)?.content;
+    let imported = state.imports(subject, &content.references).ok()?;
+    body.shown_as(subject, content, &imported, how).ok()
 }
 
 /// `POST /subjects/{subject}/versions/{version}/tags`: a new version with tags added and removed.
@@ -208,12 +216,12 @@ pub(super) async fn tag(
     Path((subject, version)): Path<(String, String)>,
     query: Query,
     body: Bytes,
-) -> Answered<Value> {
+) -> Result<Warned<Json<Value>>, Refusal> {
     let (subject, which) = (params::subject(&subject), params::version(&version)?);
     let subject = service.meant(&subject).await?;
     let request = params::tag(subject.clone(), which, &body)?;
     let done = service.submit_registration(Command::Tag(request)).await?;
-    answer(&service, &query, &subject, done)
+    answer(&service, &query, &subject, &done)
 }
 
 /// `GET /subjects/{subject}/versions`

@@ -125,6 +125,9 @@ pub struct Register {
     pub normalize: bool,
     /// Skip the compatibility check.
     pub force: bool,
+    /// Take id and version as given, as in IMPORT mode, whatever the mode.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub import: bool,
     /// Tags to add to the text.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tags_to_add: Vec<EntityTags>,

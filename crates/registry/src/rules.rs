@@ -252,6 +252,15 @@ pub struct RuleSet {
 }
 
 impl RuleSet {
+    /// Rules as sent.
+    ///
+    /// # Errors
+    /// What is wrong with them: their form, a kind or mode that there is not, or as [`Self::check`].
+    pub fn read(sent: serde_json::Value) -> Result<Self, String> {
+        let rules: Self = serde_json::from_value(sent).map_err(|error| error.to_string())?;
+        rules.check().map(|()| rules)
+    }
+
     /// What the reference refuses, in its words.
     ///
     /// # Errors

@@ -279,6 +279,11 @@ impl Update {
     /// 400 when it is not such a body; 42203 for an unknown level or policy; 42205 for the mark of a port, which is not
     /// for clients to set; 42210 for rules that are none.
     pub fn parse(body: &serde_json::Value) -> Result<Self, Refusal> {
+        for member in ["defaultRuleSet", "overrideRuleSet"] {
+            if !body[member].is_null() {
+                RuleSet::read(body[member].clone()).map_err(Refusal::invalid_rules)?;
+            }
+        }
         let mut update: Self =
             serde_json::from_value(body.clone()).map_err(|e| Refusal::bad_body(e.to_string()))?;
         for name in [&mut update.compatibility, &mut update.compatibility_policy] {
@@ -301,11 +306,6 @@ impl Update {
                     "Property '{}' marks the subjects of a port; it cannot be set",
                     ownership::OWNER_PROPERTY
                 )));
-            }
-        }
-        for rules in [&update.default_rule_set, &update.override_rule_set] {
-            if let Some(rules) = rules.iter().flatten().next() {
-                rules.check().map_err(Refusal::invalid_rules)?;
             }
         }
         Ok(update)

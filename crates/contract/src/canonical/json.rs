@@ -36,7 +36,8 @@ pub(super) fn text(source: &Source<'_>, order: Order) -> Result<String, SchemaEr
     Ok(out)
 }
 
-/// A JSON Schema must meet the draft that it names. One of a draft that we do not know passes, as with the reference.
+/// A JSON Schema must meet the draft that it names, draft 7 where it names none. One of a draft that we do not know
+/// passes, as with the reference.
 fn check_draft(schema: &Value) -> Result<(), SchemaError> {
     if !(schema.is_object() || schema.is_boolean()) {
         return Err(SchemaError::invalid(
@@ -44,7 +45,12 @@ fn check_draft(schema: &Value) -> Result<(), SchemaError> {
             format!("`{schema}` is not a schema"),
         ));
     }
-    match jsonschema::meta::validate(schema) {
+    let checked = match schema.get("$schema") {
+        Some(_) => jsonschema::meta::validate(schema),
+        // as the reference takes it
+        None => jsonschema::draft7::meta::validate(schema),
+    };
+    match checked {
         Ok(()) => Ok(()),
         Err(error) if matches!(error.kind(), ValidationErrorKind::Referencing(_)) => Ok(()),
         Err(error) => Err(SchemaError::invalid(

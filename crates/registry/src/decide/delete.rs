@@ -114,10 +114,11 @@ pub(super) fn context(state: &State, context: &str) -> Result<Decision, Refusal>
     })
 }
 
-/// What is referred to stays, even where only soft-deleted versions refer to it: they may be in use.
+/// What is referred to stays. As with the reference, a schema of which only soft-deleted versions are left refers to
+/// nothing any more.
 fn check_unreferenced(state: &State, subject: &str, versions: &[u32]) -> Result<(), Refusal> {
     let referred = |number: &&u32| {
-        let by = state.referenced_by(subject, **number, Deleted::Shown);
+        let by = state.referenced_by(subject, **number, Deleted::Hidden);
         !by.is_empty()
     };
     match versions.iter().find(referred) {

@@ -34,7 +34,10 @@ impl<'a> Draft<'a> {
             state,
             request,
             config: settings::effective(state, &request.subject),
-            mode: Mode::of(state, &request.subject),
+            mode: match Mode::of(state, &request.subject) {
+                mode if request.import && !mode.is_read_only() => Mode::Import,
+                mode => mode,
+            },
         }
     }
 
@@ -69,7 +72,9 @@ impl<'a> Draft<'a> {
 
     /// Whether what was sent may be looked for as it is, before anything is laid over it.
     fn is_plain(&self) -> bool {
-        self.request.version.unwrap_or(0) == 0
+        let lacks_id = self.mode.is_import() && self.request.id.is_none();
+        !lacks_id
+            && self.request.version.unwrap_or(0) == 0
             && self.request.tags_to_add.is_empty()
             && self.request.tags_to_remove.is_empty()
             && self.config.default_metadata.is_none()

@@ -7,6 +7,7 @@ mod bodies;
 mod compatibility;
 mod config;
 mod contexts;
+mod import;
 mod metrics;
 mod negotiate;
 mod params;
@@ -99,6 +100,7 @@ fn routes(service: Service) -> Router {
         )
         .route("/schemas", get(schemas::list))
         .route("/schemas/types", get(schemas::types))
+        .route("/import/schemas", post(import::schemas))
         .route("/schemas/ids/{id}", get(schemas::by_id))
         .route("/schemas/ids/{id}/schema", get(schemas::text))
         .route("/schemas/ids/{id}/subjects", get(schemas::subjects))

@@ -218,7 +218,7 @@ struct SchemaBody {
     #[serde(default)]
     metadata: Option<Metadata>,
     #[serde(default)]
-    rule_set: Option<RuleSet>,
+    rule_set: Option<Value>,
     #[serde(default)]
     id: Option<i64>,
     #[serde(default)]
@@ -249,6 +249,7 @@ pub(crate) fn schema(subject: String, body: &Bytes, query: &Query) -> Result<Reg
             .map(|version| i32::try_from(version).unwrap_or(i32::MAX)),
         normalize: query.flag("normalize"),
         force: query.flag("force"),
+        import: false,
         tags_to_add: body.schema_tags_to_add.unwrap_or_default(),
         tags_to_remove: body.schema_tags_to_remove.unwrap_or_default(),
         owner: None,
@@ -256,12 +257,12 @@ pub(crate) fn schema(subject: String, body: &Bytes, query: &Query) -> Result<Reg
 }
 
 /// Rules as they will be kept. Clients send empty sets; those say nothing.
-fn checked(rules: Option<RuleSet>) -> Result<Option<RuleSet>, Refusal> {
-    let Some(rules) = rules.filter(|rules| *rules != RuleSet::default()) else {
+fn checked(rules: Option<Value>) -> Result<Option<RuleSet>, Refusal> {
+    let Some(rules) = rules.filter(|rules| !rules.is_null()) else {
         return Ok(None);
     };
-    rules.check().map_err(Refusal::invalid_rules)?;
-    Ok(Some(rules))
+    let rules = RuleSet::read(rules).map_err(Refusal::invalid_rules)?;
+    Ok(Some(rules).filter(|rules| *rules != RuleSet::default()))
 }
 
 /// Body of a request to tag parts of a schema.
@@ -277,9 +278,9 @@ struct TagBody {
     #[serde(default)]
     metadata: Option<Metadata>,
     #[serde(default)]
-    rule_set: Option<RuleSet>,
+    rule_set: Option<Value>,
     #[serde(default)]
-    rules_to_merge: Option<RuleSet>,
+    rules_to_merge: Option<Value>,
     #[serde(default)]
     rules_to_remove: Option<Vec<String>>,
 }

@@ -102,6 +102,21 @@ fn model() -> impl Strategy<Value = Model> {
     )
 }
 
+/// Types that the reference takes for one another, by their places in [`TYPES`].
+const RELATED: &[&[usize]] = &[
+    &[2, 3, 4, 5, 12, 15, 17],
+    &[6, 7],
+    &[8, 10],
+    &[9, 11],
+    &[13, 14],
+    &[19, 20, 22],
+];
+
+fn related(ty: usize, pick: usize) -> usize {
+    let group = RELATED.iter().find(|group| group.contains(&ty));
+    group.map_or(ty, |group| group[pick % group.len()])
+}
+
 /// One step from a model: often nothing at most places, so that many pairs are compatible.
 fn evolve(old: &Model, other: &Model, what: &[u8]) -> Model {
     let mut new = old.clone();
@@ -117,6 +132,7 @@ fn evolve(old: &Model, other: &Model, what: &[u8]) -> Model {
             3 => field.number = fresh.number,
             4 => field.name = fresh.name,
             5 => *field = fresh.clone(),
+            6 | 7 => field.ty = related(field.ty, fresh.ty),
             _ => {}
         }
     }

@@ -1,4 +1,4 @@
-//! The schema registry: Confluent's HTTP API for Avro and JSON schemas, over a log in Kafka that Confluent's tools read.
+//! The schema registry: Confluent's HTTP API for Avro, JSON and Protobuf schemas, over a log in Kafka that Confluent's tools read.
 //!
 //! ```text
 //! client ──HTTP──▶ http ──▶ service ──requests──▶ <mesh>.registry.requests
@@ -9,23 +9,26 @@
 //!
 //! Any instance answers and takes writes; one of them, by group and fence, is the writer. Ids are a function of the log.
 //!
-//! Read in this order: [`record`] (what is on disk), [`content`] (what an id stands for), [`state`] (the fold),
-//! [`settings`] and [`ownership`] (what is set for a subject, and whose it is), [`compatibility`], [`decide`] (the
-//! rules), [`request`] (what travels to the writer and back), then the moving parts: `writer`, `view`, `service`,
+//! Read in this order: [`name`] (subjects in contexts), [`record`] (what is on disk), [`content`] and [`rules`] (what an
+//! id stands for), [`state`] (the fold), [`settings`] and [`ownership`] (what is set for a subject, and whose it is),
+//! [`compatibility`], [`tags`], [`decide`] (the rules), [`request`] (what travels to the writer and back), then the moving parts: `writer`, `view`, `service`,
 //! `http`, and `start`, which puts them together.
 
 pub mod compatibility;
 pub mod content;
 pub mod decide;
 mod http;
+pub mod name;
 pub mod ownership;
 pub mod record;
 pub mod refusal;
 pub mod request;
+pub mod rules;
 mod service;
 pub mod settings;
 mod start;
 pub mod state;
+pub mod tags;
 mod topics;
 mod view;
 mod writer;

@@ -6,7 +6,7 @@
 //! shows it with `GET /config/{subject}`, and it changes neither the id nor the GUID of a schema. It is a mark on the
 //! subject only: it is not merged into the metadata of schema versions.
 
-use crate::record::{ConfigValue, Metadata};
+use crate::{record::ConfigValue, rules::Metadata};
 
 /// The property of a subject's `overrideMetadata` that holds the address of the port it belongs to.
 pub const OWNER_PROPERTY: &str = "meshlog.port";

@@ -7,9 +7,13 @@
 //! On disk since v0.1. Source: `SchemaKey`, `SchemaValue`, `ConfigKey`, `ConfigValue` and their kin in
 //! confluentinc/schema-registry (`@JsonPropertyOrder`; values in the order of their constructors).
 
+use crate::rules::{Metadata, RuleSet};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
+
+/// The reference's name for whom a registry is run for, where it is one only.
+const TENANT: &str = "default";
 
 /// What a record is about.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -27,9 +31,13 @@ pub enum Key {
     Mode(Option<String>),
     /// Soft deletion of a whole subject.
     DeleteSubject(String),
+    /// The end of what was soft-deleted under a subject, a context, or (`None`) everywhere in the default context.
+    ClearSubject(Option<String>),
+    /// A context that exists.
+    Context(String),
     /// Nothing, for Confluent; for us its value may carry the highest id ever given (see [`NoopValue`]).
     Noop,
-    /// A type that this version leaves alone: CLEAR_SUBJECT, CONTEXT, ASSOCIATION and what comes later.
+    /// A type that this version leaves alone: ASSOCIATION and what comes later.
     Other(String),
 }
 
@@ -60,6 +68,8 @@ struct RawKey {
     #[serde(default)]
     version: Option<u32>,
     #[serde(default)]
+    context: Option<String>,
+    #[serde(default)]
     magic: u32,
 }
 
@@ -87,6 +97,8 @@ impl Key {
             "CONFIG" => Key::Config(raw.subject),
             "MODE" => Key::Mode(raw.subject),
             "DELETE_SUBJECT" => Key::DeleteSubject(raw.subject.clone().ok_or_else(incomplete)?),
+            "CLEAR_SUBJECT" => Key::ClearSubject(raw.subject),
+            "CONTEXT" => Key::Context(raw.context.clone().ok_or_else(incomplete)?),
             "NOOP" => Key::Noop,
             _ => Key::Other(raw.keytype),
         })
@@ -103,6 +115,11 @@ impl Key {
             Key::Config(subject) => subject_key("CONFIG", subject.as_deref()),
             Key::Mode(subject) => subject_key("MODE", subject.as_deref()),
             Key::DeleteSubject(subject) => subject_key("DELETE_SUBJECT", Some(subject)),
+            Key::ClearSubject(subject) => subject_key("CLEAR_SUBJECT", subject.as_deref()),
+            Key::Context(context) => format!(
+                r#"{{"keytype":"CONTEXT","tenant":"{TENANT}","context":{},"magic":0}}"#,
+                text(context)
+            ),
             Key::Noop => r#"{"keytype":"NOOP","magic":0}"#.to_owned(),
             Key::Other(keytype) => format!(r#"{{"keytype":{},"magic":0}}"#, text(keytype)),
         }
@@ -115,7 +132,7 @@ fn subject_key(keytype: &str, subject: Option<&str>) -> String {
     format!(r#"{{"keytype":"{keytype}","subject":{subject},"magic":0}}"#)
 }
 
-/// A reference to another subject's version. Read and given back; this registry registers none.
+/// A reference to another subject's version.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Reference {
     /// The name by which the schema calls it.
@@ -124,20 +141,6 @@ pub struct Reference {
     pub subject: String,
     /// Its version there; -1 is the latest.
     pub version: i32,
-}
-
-/// Free metadata of a schema version.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct Metadata {
-    /// Tags by path.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub tags: Option<BTreeMap<String, BTreeSet<String>>>,
-    /// Key and value pairs.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub properties: Option<BTreeMap<String, String>>,
-    /// Names of properties that hold secrets.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub sensitive: Option<BTreeSet<String>>,
 }
 
 /// The value of a `SCHEMA` record: one version of a subject.
@@ -165,7 +168,7 @@ pub struct SchemaValue {
     /// Free metadata.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub metadata: Option<Metadata>,
-    /// Rules: kept and given back as they are.
+    /// Rules (see [`crate::rules::RuleSet`]), kept and given back as they are.
     #[serde(default, rename = "ruleSet", skip_serializing_if = "Option::is_none")]
     pub rule_set: Option<Value>,
     /// The schema's text.
@@ -185,18 +188,48 @@ pub struct ConfigValue {
     /// The subject, in records of Confluent's since 7.x; absent in the global one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub subject: Option<String>,
+    /// Another subject that this one's name stands for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub alias: Option<String>,
+    /// Whether the alias holds for data encryption keys too. Kept, for clients.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub alias_for_deks: Option<bool>,
     /// Whether schemas are normalized before they are compared and stored.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub normalize: Option<bool>,
+    /// Whether reserved fields are checked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub validate_fields: Option<bool>,
+    /// Whether names are checked. Kept, for clients: ours are always checked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub validate_names: Option<bool>,
+    /// Whether new schemas are checked. Kept, for clients: ours always are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub validate_new_schemas: Option<bool>,
+    /// Whether rules are checked. Kept, for clients: ours always are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub validate_rules: Option<bool>,
     /// `BACKWARD`, …
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub compatibility_level: Option<String>,
     /// `STRICT` or `LENIENT`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub compatibility_policy: Option<String>,
-    /// Metadata added to every schema. Holds the port that owns the subject (see [`crate::ownership`]).
+    /// The metadata property by which versions form groups; only those of one group are compared.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub compatibility_group: Option<String>,
+    /// Metadata laid under that of every new schema.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub default_metadata: Option<Metadata>,
+    /// Metadata laid over it. Holds the port that owns the subject (see [`crate::ownership`]).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub override_metadata: Option<Metadata>,
+    /// Rules laid under those of every new schema.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub default_rule_set: Option<RuleSet>,
+    /// Rules laid over them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub override_rule_set: Option<RuleSet>,
     /// Members of other versions of the format.
     #[serde(flatten)]
     pub rest: Map<String, Value>,
@@ -221,13 +254,42 @@ pub struct DeleteSubjectValue {
     pub version: u32,
 }
 
+/// The value of a `CLEAR_SUBJECT` record.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClearSubjectValue {
+    /// As in its key.
+    pub subject: Option<String>,
+}
+
+/// The value of a `CONTEXT` record.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ContextValue {
+    /// For whom the registry is run.
+    pub tenant: String,
+    /// The context.
+    pub context: String,
+}
+
+impl ContextValue {
+    /// The record of a context.
+    pub fn new(context: &str) -> Self {
+        Self {
+            tenant: TENANT.to_owned(),
+            context: context.to_owned(),
+        }
+    }
+}
+
 /// The value that we give a `NOOP` record before a permanent deletion: ids are never given twice, and after
 /// compaction nothing else would remember the highest. Confluent skips a `NOOP` record without reading its value.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NoopValue {
-    /// The highest id ever given.
+    /// The highest id ever given in the default context.
     #[serde(rename = "maxId")]
     pub max_id: u32,
+    /// The same by context, for the others.
+    #[serde(default, rename = "maxIds", skip_serializing_if = "BTreeMap::is_empty")]
+    pub max_ids: BTreeMap<String, u32>,
 }
 
 /// A key with its value; `None` where the value is a tombstone or its type is not ours to read.
@@ -241,6 +303,10 @@ pub enum Entry {
     Mode(Option<String>, Option<ModeValue>),
     /// A subject soft-deleted; `None`: the deletion itself was cleaned up.
     DeleteSubject(String, Option<DeleteSubjectValue>),
+    /// What was soft-deleted there is gone for good.
+    ClearSubject(Option<String>),
+    /// A context, made or (`false`) deleted.
+    Context(String, bool),
     /// Nothing, or the highest id.
     Noop(Option<NoopValue>),
     /// A type left alone.
@@ -262,6 +328,9 @@ impl Entry {
             Key::DeleteSubject(subject) => {
                 Entry::DeleteSubject(subject, parse("DELETE_SUBJECT", value)?)
             }
+            Key::ClearSubject(_) if value.is_none() => Entry::Other,
+            Key::ClearSubject(subject) => Entry::ClearSubject(subject),
+            Key::Context(context) => Entry::Context(context, value.is_some()),
             // another writer may put anything into a NOOP: what is not ours says nothing
             Key::Noop => Entry::Noop(value.and_then(|bytes| serde_json::from_slice(bytes).ok())),
             Key::Other(_) => Entry::Other,
@@ -338,6 +407,14 @@ mod tests {
                 Key::DeleteSubject("s".into()),
                 r#"{"keytype":"DELETE_SUBJECT","subject":"s","magic":0}"#,
             ),
+            (
+                Key::ClearSubject(None),
+                r#"{"keytype":"CLEAR_SUBJECT","subject":null,"magic":0}"#,
+            ),
+            (
+                Key::Context(".eu".into()),
+                r#"{"keytype":"CONTEXT","tenant":"default","context":".eu","magic":0}"#,
+            ),
             (Key::Noop, r#"{"keytype":"NOOP","magic":0}"#),
         ];
         for (key, bytes) in golden {
@@ -379,10 +456,19 @@ mod tests {
             let value: SchemaValue = serde_json::from_str(bytes).expect("a value");
             assert_eq!(serde_json::to_string(&value).expect("serializes"), bytes);
         }
-        let config = r#"{"subject":"s","compatibilityLevel":"FULL","overrideMetadata":{"properties":{"a":"b"}},"alias":"t"}"#;
+        let config = concat!(
+            r#"{"subject":"s","alias":"t","compatibilityLevel":"FULL","compatibilityGroup":"g","#,
+            r#""overrideMetadata":{"properties":{"a":"b"}},"later":1}"#
+        );
         let value: ConfigValue = serde_json::from_str(config).expect("a value");
         assert_eq!(serde_json::to_string(&value).expect("serializes"), config);
-        let noop = Write::put(&Key::Noop, &NoopValue { max_id: 7 });
+        let noop = Write::put(
+            &Key::Noop,
+            &NoopValue {
+                max_id: 7,
+                ..NoopValue::default()
+            },
+        );
         assert_eq!(text(noop.value.expect("a value")), r#"{"maxId":7}"#);
     }
 
@@ -393,7 +479,12 @@ mod tests {
         assert!(Entry::decode(&Key::schema("s", 1).encode(), Some(b"nonsense")).is_err());
         let context = br#"{"keytype":"CONTEXT","tenant":"default","context":".c","magic":0}"#;
         assert_eq!(
-            Entry::decode(context, Some(b"{}")).expect("left alone"),
+            Entry::decode(context, Some(b"{}")).expect("a context"),
+            Entry::Context(".c".into(), true)
+        );
+        let later = br#"{"keytype":"ASSOCIATION","magic":0}"#;
+        assert_eq!(
+            Entry::decode(later, Some(b"{}")).expect("left alone"),
             Entry::Other
         );
         assert_eq!(

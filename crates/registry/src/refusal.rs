@@ -194,11 +194,50 @@ impl Refusal {
         )
     }
 
-    /// 42210: rule sets are not part of this registry.
-    pub fn rules_not_supported() -> Self {
+    /// 42203, for a policy.
+    pub fn invalid_policy() -> Self {
         Self::new(
-            42210,
-            "Rule sets are not supported by this registry: put rules into the data contract",
+            42203,
+            "Invalid compatibility policy. Valid values are strict, lenient and logical",
+        )
+    }
+
+    /// 42204.
+    pub fn invalid_mode() -> Self {
+        Self::new(
+            42204,
+            "Invalid mode. Valid values are READWRITE, READONLY, IMPORT and FORWARD.",
+        )
+    }
+
+    /// 42210.
+    pub fn invalid_rules(why: String) -> Self {
+        Self::new(42210, format!("Invalid ruleSet: {why}"))
+    }
+
+    /// 42211.
+    pub fn context_not_empty(context: &str) -> Self {
+        Self::new(
+            42211,
+            format!("The specified context '{context}' is not empty."),
+        )
+    }
+
+    /// 422: what a path names cannot be a context.
+    pub fn invalid_context(given: &str) -> Self {
+        Self::new(
+            422,
+            format!(
+                "Invalid context name '{given}': letters, digits, '.', '-' and '_' are allowed"
+            ),
+        )
+    }
+
+    /// 400: schemas cannot be in the context that holds settings only.
+    pub fn global_context() -> Self {
+        Self::new(
+            400,
+            "The context '.__GLOBAL' holds settings for all contexts; it has no subjects",
         )
     }
 

@@ -6,14 +6,19 @@
 //! On disk since v0.1. Add a version.
 
 use crate::{
-    record::{ConfigValue, Metadata},
+    record::{ConfigValue, Reference},
     refusal::Refusal,
+    rules::{Metadata, RuleSet},
     settings::Update,
 };
 use serde::{Deserialize, Serialize};
 
-/// The version of both formats.
-pub const FORMAT: u32 = 1;
+/// The version of both formats. Version 1 knew Avro and JSON schemas that refer to no other, and no modes: what it has is
+/// read still, what it lacks it does not guess at.
+pub const FORMAT: u32 = 2;
+
+/// The oldest version that is read.
+const OLDEST: u32 = 1;
 
 /// The header of a `_schemas` record that names the request it follows from. It serves read-your-writes only: no
 /// rule reads it, and other tools pass over it.
@@ -65,10 +70,33 @@ pub enum Command {
         /// The subject; `None` for all.
         subject: Option<String>,
     },
+    /// Set what may be done to a subject, or to all.
+    SetMode {
+        /// The subject; `None` for all.
+        subject: Option<String>,
+        /// The mode's name.
+        mode: String,
+        /// Whether to import where schemas are already.
+        force: bool,
+    },
+    /// Delete the mode of a subject, or of all.
+    DeleteMode {
+        /// The subject; `None` for all.
+        subject: Option<String>,
+        /// Whether also those of all subjects under it.
+        recursive: bool,
+    },
+    /// Delete a context in which nothing is left.
+    DeleteContext {
+        /// The context.
+        context: String,
+    },
+    /// Register the next version of a subject: the text of one with tags added and removed.
+    Tag(Tag),
 }
 
 /// Register a schema under a subject.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Register {
     /// The subject.
     pub subject: String,
@@ -77,14 +105,104 @@ pub struct Register {
     pub schema_type: Option<String>,
     /// The text as sent.
     pub schema: String,
+    /// What the text refers to.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub references: Vec<Reference>,
     /// Free metadata.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub metadata: Option<Metadata>,
+    /// Rules.
+    #[serde(default, rename = "ruleSet", skip_serializing_if = "Option::is_none")]
+    pub rule_set: Option<RuleSet>,
+    /// The id to give, where a registry is imported. (`id` is the request's.)
+    #[serde(default, rename = "schemaId", skip_serializing_if = "Option::is_none")]
+    pub id: Option<u32>,
+    /// The version to give; -1 is the next.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<i32>,
+    /// Bring the text into its normal form first.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub normalize: bool,
     /// Skip the compatibility check.
     pub force: bool,
+    /// Tags to add to the text.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tags_to_add: Vec<EntityTags>,
+    /// Tags to remove from it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tags_to_remove: Vec<EntityTags>,
     /// The address of the port whose contract decided on this schema; the subject then belongs to the port.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub owner: Option<String>,
+}
+
+/// Tags of one part of a schema.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct EntityTags {
+    /// The part.
+    pub schema_entity: Entity,
+    /// The tags.
+    #[serde(default)]
+    pub tags: Vec<String>,
+}
+
+/// A part of a schema.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Entity {
+    /// Where it is: `some.Record.field`, `object.field`.
+    #[serde(default)]
+    pub entity_path: String,
+    /// `sr_record` or `sr_field`.
+    #[serde(default)]
+    pub entity_type: String,
+}
+
+/// Register the next version of a subject: the text of one with tags added and removed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tag {
+    /// The subject.
+    pub subject: String,
+    /// The version whose text it is.
+    pub version: Which,
+    /// The number that the new version must get.
+    #[serde(
+        default,
+        rename = "newVersion",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub new_version: Option<i32>,
+    /// Tags to add.
+    #[serde(default, rename = "tagsToAdd", skip_serializing_if = "Vec::is_empty")]
+    pub tags_to_add: Vec<EntityTags>,
+    /// Tags to remove.
+    #[serde(
+        default,
+        rename = "tagsToRemove",
+        skip_serializing_if = "Vec::is_empty"
+    )]
+    pub tags_to_remove: Vec<EntityTags>,
+    /// Metadata instead of the version's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub metadata: Option<Metadata>,
+    /// Rules instead of the version's.
+    #[serde(default, rename = "ruleSet", skip_serializing_if = "Option::is_none")]
+    pub rule_set: Option<RuleSet>,
+    /// Rules laid over the version's.
+    #[serde(
+        default,
+        rename = "rulesToMerge",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub rules_to_merge: Option<RuleSet>,
+    /// Names of rules to leave out.
+    #[serde(
+        default,
+        rename = "rulesToRemove",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub rules_to_remove: Option<Vec<String>>,
 }
 
 /// Which version of a subject.
@@ -140,6 +258,10 @@ pub enum Answer {
     Configured(Box<ConfigValue>),
     /// The settings as they were before they were deleted.
     ConfigDeleted(Box<ConfigValue>),
+    /// The mode that is set now, or was set before it was deleted.
+    Mode(String),
+    /// The context is gone.
+    ContextDeleted,
 }
 
 /// Bytes of a request or reply that this version does not read.
@@ -174,7 +296,7 @@ impl Request {
     /// [`FormatError`].
     pub fn decode(bytes: &[u8]) -> Result<Self, FormatError> {
         let request: Self = serde_json::from_slice(bytes)?;
-        if request.v == FORMAT {
+        if (OLDEST..=FORMAT).contains(&request.v) {
             Ok(request)
         } else {
             Err(FormatError::Version(request.v))
@@ -194,7 +316,7 @@ impl Reply {
     /// [`FormatError`].
     pub fn decode(bytes: &[u8]) -> Result<Self, FormatError> {
         let reply: Self = serde_json::from_slice(bytes)?;
-        if reply.v == FORMAT {
+        if (OLDEST..=FORMAT).contains(&reply.v) {
             Ok(reply)
         } else {
             Err(FormatError::Version(reply.v))
@@ -208,11 +330,11 @@ mod tests {
 
     fn golden(command: Command, text: &str) {
         let request = Request::new("r-1".into(), command);
-        assert_eq!(String::from_utf8(request.encode()).expect("utf-8"), text);
-        assert_eq!(
-            Request::decode(text.as_bytes()).expect("a request"),
-            request
-        );
+        let today = text.replace(r#""v":1"#, r#""v":2"#);
+        assert_eq!(String::from_utf8(request.encode()).expect("utf-8"), today);
+        // what an older build wrote is read as what it meant
+        let older = Request::decode(text.as_bytes()).expect("a request");
+        assert_eq!(older.command, request.command);
     }
 
     #[test]
@@ -222,11 +344,74 @@ mod tests {
                 subject: "s".into(),
                 schema_type: Some("JSON".into()),
                 schema: "{}".into(),
-                metadata: None,
                 force: true,
                 owner: Some("a.b.c.v1".into()),
+                ..Register::default()
             }),
             r#"{"v":1,"id":"r-1","command":"register","subject":"s","schemaType":"JSON","schema":"{}","force":true,"owner":"a.b.c.v1"}"#,
+        );
+        golden(
+            Command::Register(Register {
+                subject: "s".into(),
+                schema: "{}".into(),
+                references: vec![Reference {
+                    name: "n".into(),
+                    subject: "t".into(),
+                    version: -1,
+                }],
+                id: Some(7),
+                version: Some(2),
+                normalize: true,
+                ..Register::default()
+            }),
+            concat!(
+                r#"{"v":1,"id":"r-1","command":"register","subject":"s","schema":"{}","references":[{"name":"n","#,
+                r#""subject":"t","version":-1}],"schemaId":7,"version":2,"normalize":true,"force":false}"#
+            ),
+        );
+        golden(
+            Command::SetMode {
+                subject: Some("s".into()),
+                mode: "IMPORT".into(),
+                force: true,
+            },
+            r#"{"v":1,"id":"r-1","command":"set-mode","subject":"s","mode":"IMPORT","force":true}"#,
+        );
+        golden(
+            Command::DeleteMode {
+                subject: None,
+                recursive: true,
+            },
+            r#"{"v":1,"id":"r-1","command":"delete-mode","subject":null,"recursive":true}"#,
+        );
+        golden(
+            Command::DeleteContext {
+                context: ".eu".into(),
+            },
+            r#"{"v":1,"id":"r-1","command":"delete-context","context":".eu"}"#,
+        );
+        golden(
+            Command::Tag(Tag {
+                subject: "s".into(),
+                version: Which::Latest,
+                new_version: Some(3),
+                tags_to_add: vec![EntityTags {
+                    schema_entity: Entity {
+                        entity_path: "R.a".into(),
+                        entity_type: "sr_field".into(),
+                    },
+                    tags: vec!["PII".into()],
+                }],
+                tags_to_remove: vec![],
+                metadata: None,
+                rule_set: None,
+                rules_to_merge: None,
+                rules_to_remove: Some(vec!["r".into()]),
+            }),
+            concat!(
+                r#"{"v":1,"id":"r-1","command":"tag","subject":"s","version":"latest","newVersion":3,"tagsToAdd":["#,
+                r#"{"schemaEntity":{"entityPath":"R.a","entityType":"sr_field"},"tags":["PII"]}],"rulesToRemove":["r"]}"#
+            ),
         );
         golden(
             Command::DeleteSubject {
@@ -249,6 +434,7 @@ mod tests {
                 update: Update {
                     compatibility: Some(Some("FULL".into())),
                     compatibility_policy: Some(None),
+                    ..Update::default()
                 },
             },
             r#"{"v":1,"id":"r-1","command":"set-config","subject":null,"update":{"compatibility":"FULL","compatibilityPolicy":null}}"#,
@@ -284,17 +470,19 @@ mod tests {
                 records: 1,
                 outcome,
             };
-            assert_eq!(String::from_utf8(reply.encode()).expect("utf-8"), text);
-            assert_eq!(Reply::decode(text.as_bytes()).expect("a reply"), reply);
+            let today = text.replace(r#""v":1"#, r#""v":2"#);
+            assert_eq!(String::from_utf8(reply.encode()).expect("utf-8"), today);
+            let older = Reply::decode(text.as_bytes()).expect("a reply");
+            assert_eq!(older, Reply { v: 1, ..reply });
         }
     }
 
     #[test]
     fn another_version_is_not_guessed_at() {
-        let later = br#"{"v":2,"id":"r","command":"delete-config","subject":null}"#;
+        let later = br#"{"v":3,"id":"r","command":"delete-config","subject":null}"#;
         assert!(matches!(
             Request::decode(later),
-            Err(FormatError::Version(2))
+            Err(FormatError::Version(3))
         ));
     }
 }

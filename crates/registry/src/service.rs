@@ -4,15 +4,16 @@
 //! instance's own view has passed it. So every instance reads its writes, and none forwards to another.
 
 use crate::{
-    content::Content,
+    decide,
     refusal::Refusal,
     request::{Answer, Command, Outcome, Register, Reply, Request},
-    state::{Deleted, State},
+    state::State,
     topics::Topics,
     view::View,
 };
-use kafka::{Outgoing, Producer};
+use kafka::{Outgoing, Producer, WriterStatus};
 use std::time::Duration;
+use tokio::sync::watch;
 
 /// How long a write may take, from the request to the reply: longer than a writer's take-over, shorter than the 60 s
 /// after which clients hang up.
@@ -35,19 +36,32 @@ pub(crate) struct Service {
     view: View,
     producer: Producer,
     topics: Topics,
+    writer: watch::Receiver<WriterStatus>,
     /// The id of the Kafka cluster, for `GET /v1/metadata/id`.
     pub(crate) cluster_id: String,
 }
 
 impl Service {
     /// The operations over a view and a producer of requests.
-    pub(crate) fn new(view: View, producer: Producer, topics: Topics, cluster_id: String) -> Self {
+    pub(crate) fn new(
+        view: View,
+        producer: Producer,
+        topics: Topics,
+        writer: watch::Receiver<WriterStatus>,
+        cluster_id: String,
+    ) -> Self {
         Self {
             view,
             producer,
             topics,
+            writer,
             cluster_id,
         }
+    }
+
+    /// Whether this instance is the one that writes.
+    pub(crate) fn is_writer(&self) -> bool {
+        matches!(*self.writer.borrow(), WriterStatus::Writing)
     }
 
     /// The view.
@@ -141,25 +155,56 @@ impl Service {
         }
     }
 
-    /// Register a schema. What the subject holds already is answered without a write.
+    /// The subject that a name means: another's alias stands for that other.
+    ///
+    /// # Errors
+    /// As [`Service::read_fresh`].
+    pub(crate) async fn meant(&self, subject: &str) -> Result<String, Refusal> {
+        self.read_fresh(|state| Ok(state.aliased(subject)))
+            .await
+            .map(|aliased| aliased.unwrap_or_else(|| subject.to_owned()))
+    }
+
+    /// Register a schema under the subject that is meant, which is given back. What the subject holds already is
+    /// answered without a write.
     ///
     /// # Errors
     /// As [`Service::submit`].
-    pub(crate) async fn register(&self, request: Register) -> Result<Registered, Refusal> {
-        let content = Content::parse(
-            request.schema_type.as_deref(),
-            &request.schema,
-            request.metadata.clone(),
-        )?;
-        let held = self
-            .read_fresh(|state| Ok(held(state, &request, &content)))
-            .await?;
-        if let Some(registered) = held {
-            return Ok(registered);
-        }
-        match self.submit(Command::Register(request)).await? {
+    pub(crate) async fn register(
+        &self,
+        mut request: Register,
+    ) -> Result<(String, Registered), Refusal> {
+        decide::check_name(&request.subject)?;
+        self.view.fresh().await?;
+        let known = self.view.read(|state| {
+            if let Some(aliased) = state.aliased(&request.subject) {
+                request.subject = aliased;
+            }
+            held(state, &request)
+        })?;
+        let subject = request.subject.clone();
+        let registered = match known {
+            Some(registered) => registered,
+            None => self.submit_registration(Command::Register(request)).await?,
+        };
+        Ok((subject, registered))
+    }
+
+    /// Have a write decided that leads to a version of a subject.
+    ///
+    /// # Errors
+    /// As [`Service::submit`].
+    pub(crate) async fn submit_registration(
+        &self,
+        command: Command,
+    ) -> Result<Registered, Refusal> {
+        match self.submit(command).await? {
             Answer::Registered { id, version, guid } => Ok(Registered { id, version, guid }),
-            Answer::Deleted(_) | Answer::Configured(_) | Answer::ConfigDeleted(_) => Err(stray()),
+            Answer::Deleted(_)
+            | Answer::Configured(_)
+            | Answer::ConfigDeleted(_)
+            | Answer::Mode(_)
+            | Answer::ContextDeleted => Err(stray()),
         }
     }
 }
@@ -169,14 +214,14 @@ pub(crate) fn stray() -> Refusal {
     Refusal::store("The schema log's writer gave an answer of another kind")
 }
 
-fn held(state: &State, request: &Register, content: &Content) -> Option<Registered> {
+fn held(state: &State, request: &Register) -> Result<Option<Registered>, Refusal> {
     if request.owner.is_some() && request.owner.as_deref() != state.owner(&request.subject) {
-        return None;
+        return Ok(None);
     }
-    let (version, found) = state.find(&request.subject, content, Deleted::Hidden)?;
-    Some(Registered {
+    let found = decide::held(state, request)?;
+    Ok(found.map(|(version, found)| Registered {
         id: found.id,
         version,
         guid: found.guid.clone(),
-    })
+    }))
 }

@@ -73,7 +73,7 @@ pub async fn start(config: RegistryConfig) -> Result<RegistryHandle, StartError>
         Core::new(topics.clone()),
     );
     Ok(RegistryHandle {
-        service: Service::new(view, producer, topics, cluster_id),
+        service: Service::new(view, producer, topics, writer.status(), cluster_id),
         writer,
     })
 }
@@ -145,10 +145,10 @@ impl OwnedSubjects {
             subject: subject.to_owned(),
             schema_type: Some(schema_type.to_owned()),
             schema: schema.to_owned(),
-            metadata: None,
-            force: false,
             owner: Some(port.to_owned()),
+            ..Register::default()
         };
-        self.service.register(request).await
+        let (_, registered) = self.service.register(request).await?;
+        Ok(registered)
     }
 }

@@ -1,17 +1,25 @@
 //! The registry's state: a fold of the records of `_schemas`, and the questions it answers.
 //!
 //! Pure. Writers and readers fold the same records in the same order, so every instance that has read as far holds
-//! the same state. What the log says is taken as it is; rules stand in [`crate::decide`].
+//! the same state. What the log says is taken as it is; rules stand in [`crate::decide`]. Ids are counted by context;
+//! subjects, settings and modes are known by their full names (see [`crate::name`]).
+
+mod context;
 
 use crate::{
-    content::Content,
-    ownership,
-    record::{ConfigValue, Entry, RecordError, SchemaValue},
+    content::{Content, Imported},
+    name, ownership,
+    record::{ConfigValue, Entry, NoopValue, RecordError, Reference, SchemaValue},
+    refusal::Refusal,
 };
+use context::Context;
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
     sync::Arc,
 };
+
+/// Most schemas that one may bring with it, directly or not: what it refers to is read with it each time.
+const MAX_IMPORTS: usize = 1_000;
 
 /// One version of a subject.
 #[derive(Debug, Clone, PartialEq)]
@@ -28,28 +36,6 @@ pub struct Version {
     pub timestamp_ms: Option<i64>,
     /// Members of the record that this version does not know.
     rest: serde_json::Map<String, serde_json::Value>,
-}
-
-/// A subject: its versions and what is set for it alone.
-#[derive(Debug, Clone, Default, PartialEq)]
-struct Subject {
-    versions: BTreeMap<u32, Version>,
-    config: Option<ConfigValue>,
-    mode: Option<String>,
-}
-
-impl Subject {
-    fn is_empty(&self) -> bool {
-        self.versions.is_empty() && self.config.is_none() && self.mode.is_none()
-    }
-}
-
-/// What is known under an id.
-#[derive(Debug, Clone, PartialEq)]
-struct Known {
-    content: Arc<Content>,
-    guid: String,
-    uses: BTreeSet<(String, u32)>,
 }
 
 /// A record that the state did not take.
@@ -97,13 +83,14 @@ impl Deleted {
 /// The state of the registry at a position of its log.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct State {
-    subjects: BTreeMap<String, Subject>,
-    ids: BTreeMap<u32, Known>,
-    by_content: HashMap<Arc<Content>, u32>,
-    by_guid: HashMap<String, u32>,
-    max_id: u32,
-    config: Option<ConfigValue>,
-    mode: Option<String>,
+    contexts: BTreeMap<String, Context>,
+    /// Where a GUID is known: contexts, each with an id.
+    by_guid: HashMap<String, BTreeMap<String, u32>>,
+    /// Settings by full name; `None` those of the default context.
+    configs: BTreeMap<Option<String>, ConfigValue>,
+    modes: BTreeMap<Option<String>, String>,
+    /// Contexts that were made and not deleted, the default one apart.
+    made: BTreeSet<String>,
 }
 
 impl State {
@@ -122,30 +109,37 @@ impl State {
                 self.put_version(&subject, version, *value, timestamp_ms)?;
             }
             Entry::Schema(subject, version, None) => self.remove_version(&subject, version),
-            Entry::Config(None, value) => self.config = value.map(|value| *value),
-            Entry::Config(Some(subject), value) => {
-                self.with_subject(&subject, |s| s.config = value.map(|value| *value));
+            Entry::Config(subject, value) => set(&mut self.configs, subject, value.map(|v| *v)),
+            Entry::Mode(subject, value) => set(&mut self.modes, subject, value.map(|v| v.mode)),
+            Entry::DeleteSubject(subject, Some(value)) => {
+                if let Some(context) = self.contexts.get_mut(name::context_of(&subject)) {
+                    context.soft_delete(&subject, value.version);
+                }
             }
-            Entry::Mode(None, value) => self.mode = value.map(|value| value.mode),
-            Entry::Mode(Some(subject), value) => {
-                self.with_subject(&subject, |s| s.mode = value.map(|value| value.mode));
+            Entry::ClearSubject(subject) => self.clear(subject.as_deref()),
+            Entry::Context(context, true) => {
+                self.made.insert(context);
             }
-            Entry::DeleteSubject(subject, Some(value)) => self.with_subject(&subject, |s| {
-                s.versions
-                    .range_mut(..=value.version)
-                    .for_each(|(_, version)| version.deleted = true);
-            }),
-            Entry::Noop(Some(noop)) => self.max_id = self.max_id.max(noop.max_id),
+            Entry::Context(context, false) => {
+                self.made.remove(&context);
+            }
+            Entry::Noop(Some(noop)) => self.remember_ids(&noop),
             Entry::DeleteSubject(_, None) | Entry::Noop(None) | Entry::Other => {}
         }
         Ok(())
     }
 
-    fn with_subject(&mut self, name: &str, change: impl FnOnce(&mut Subject)) {
-        let mut subject = self.subjects.remove(name).unwrap_or_default();
-        change(&mut subject);
-        if !subject.is_empty() {
-            self.subjects.insert(name.to_owned(), subject);
+    fn context_mut(&mut self, context: &str) -> &mut Context {
+        if !self.contexts.contains_key(context) {
+            self.contexts.insert(context.to_owned(), Context::default());
+        }
+        self.contexts.get_mut(context).expect("just inserted")
+    }
+
+    fn remember_ids(&mut self, noop: &NoopValue) {
+        self.context_mut(name::DEFAULT).remember_id(noop.max_id);
+        for (context, id) in &noop.max_ids {
+            self.context_mut(context).remember_id(*id);
         }
     }
 
@@ -157,8 +151,10 @@ impl State {
         timestamp_ms: Option<i64>,
     ) -> Result<(), FoldError> {
         let content = Content::of_record(&value);
-        let content = match self.ids.get(&value.id) {
-            Some(known) if *known.content == content => known.content.clone(),
+        let context = name::context_of(subject);
+        let known = self.contexts.get(context).and_then(|c| c.by_id(value.id));
+        let content = match known {
+            Some((known, _)) if **known == content => known.clone(),
             Some(_) => {
                 let (subject, version) = (subject.to_owned(), number);
                 return Err(FoldError::IdTaken {
@@ -171,7 +167,9 @@ impl State {
         };
         let guid = value.guid.unwrap_or_else(|| content.guid());
         self.remove_version(subject, number);
-        self.learn_id(value.id, &content, &guid, (subject.to_owned(), number));
+        if context != name::DEFAULT {
+            self.made.insert(context.to_owned());
+        }
         let version = Version {
             id: value.id,
             guid,
@@ -180,68 +178,99 @@ impl State {
             timestamp_ms,
             rest: value.rest,
         };
-        self.with_subject(subject, |s| {
-            s.versions.insert(number, version);
-        });
+        let places = self.by_guid.entry(version.guid.clone()).or_default();
+        places.entry(context.to_owned()).or_insert(version.id);
+        self.context_mut(context).put(subject, number, version);
         Ok(())
     }
 
-    fn learn_id(&mut self, id: u32, content: &Arc<Content>, guid: &str, by: (String, u32)) {
-        self.max_id = self.max_id.max(id);
-        // of two ids for one content, which only a foreign writer makes, the first is the one given out
-        self.by_content.entry(content.clone()).or_insert(id);
-        self.by_guid.entry(guid.to_owned()).or_insert(id);
-        let known = self.ids.entry(id).or_insert_with(|| Known {
-            content: content.clone(),
-            guid: guid.to_owned(),
-            uses: BTreeSet::new(),
-        });
-        known.uses.insert(by);
-    }
-
     fn remove_version(&mut self, subject: &str, number: u32) {
-        let mut removed = None;
-        self.with_subject(subject, |s| removed = s.versions.remove(&number));
-        let Some(removed) = removed else { return };
-        let Some(known) = self.ids.get_mut(&removed.id) else {
-            return;
-        };
-        known.uses.remove(&(subject.to_owned(), number));
-        if !known.uses.is_empty() {
-            return;
+        let context = name::context_of(subject);
+        let forgotten = self
+            .contexts
+            .get_mut(context)
+            .and_then(|known| known.remove(subject, number));
+        let Some(version) = forgotten else { return };
+        if let Some(places) = self.by_guid.get_mut(&version.guid)
+            && places.get(context) == Some(&version.id)
+        {
+            places.remove(context);
+            if places.is_empty() {
+                self.by_guid.remove(&version.guid);
+            }
         }
-        self.ids.remove(&removed.id);
-        if self.by_content.get(&removed.content) == Some(&removed.id) {
-            self.by_content.remove(&removed.content);
+    }
+
+    /// What was soft-deleted under a name is gone for good.
+    fn clear(&mut self, scope: Option<&str>) {
+        for (subject, number) in self.soft_deleted(scope) {
+            self.remove_version(&subject, number);
         }
-        self.by_guid.retain(|_, id| *id != removed.id);
     }
 
-    /// The highest id ever given.
-    pub fn max_id(&self) -> u32 {
-        self.max_id
+    /// Soft-deleted versions of a subject, of a context, or (`None`) everywhere.
+    pub fn soft_deleted(&self, scope: Option<&str>) -> Vec<(String, u32)> {
+        self.subjects_of(scope, Deleted::Shown)
+            .into_iter()
+            .flat_map(|subject| {
+                let versions = self.versions(subject, Deleted::Only);
+                versions.map(move |(number, _)| (subject.to_owned(), number))
+            })
+            .collect()
     }
 
-    /// The id under which a content is known, if it is.
-    pub fn id_of(&self, content: &Content) -> Option<u32> {
-        self.by_content.get(content).copied()
+    /// Subjects that a name stands for: one, those of a context, or (`None`, [`name::GLOBAL`]) all.
+    pub fn subjects_of(&self, scope: Option<&str>, deleted: Deleted) -> Vec<&str> {
+        let all = self.subjects(deleted);
+        match scope.map(name::split) {
+            None => all.collect(),
+            Some(_) if scope == Some(name::GLOBAL) => all.collect(),
+            Some((context, "")) => all.filter(|s| name::context_of(s) == context).collect(),
+            Some(_) => all.filter(|s| Some(*s) == scope).collect(),
+        }
     }
 
-    /// The content and GUID behind an id.
-    pub fn by_id(&self, id: u32) -> Option<(&Arc<Content>, &str)> {
-        self.ids
-            .get(&id)
-            .map(|known| (&known.content, known.guid.as_str()))
+    /// The highest id ever given in a context.
+    pub fn max_id(&self, context: &str) -> u32 {
+        self.contexts.get(context).map_or(0, Context::max_id)
     }
 
-    /// The id behind a GUID.
-    pub fn by_guid(&self, guid: &str) -> Option<u32> {
-        self.by_guid.get(&guid.to_ascii_lowercase()).copied()
+    /// The highest ids ever given, to be remembered.
+    pub fn max_ids(&self) -> NoopValue {
+        let others = self
+            .contexts
+            .iter()
+            .filter(|(name, _)| *name != name::DEFAULT);
+        NoopValue {
+            max_id: self.max_id(name::DEFAULT),
+            max_ids: others
+                .map(|(name, context)| (name.clone(), context.max_id()))
+                .collect(),
+        }
     }
 
-    /// Subjects and versions that use an id.
-    pub fn uses(&self, id: u32, deleted: Deleted) -> Vec<(&str, u32)> {
-        let uses = self.ids.get(&id).map(|known| &known.uses);
+    /// The id under which a content is known in a context, if it is.
+    pub fn id_of(&self, context: &str, content: &Content) -> Option<u32> {
+        self.contexts.get(context)?.id_of(content)
+    }
+
+    /// The content and GUID behind an id of a context.
+    pub fn by_id(&self, context: &str, id: u32) -> Option<(&Arc<Content>, &str)> {
+        self.contexts.get(context)?.by_id(id)
+    }
+
+    /// Where a GUID is known: contexts, each with an id; the default one first.
+    pub fn by_guid(&self, guid: &str) -> Vec<(&str, u32)> {
+        let places = self.by_guid.get(&guid.to_ascii_lowercase());
+        let places = places.into_iter().flatten();
+        places
+            .map(|(context, id)| (context.as_str(), *id))
+            .collect()
+    }
+
+    /// Subjects and versions that use an id of a context.
+    pub fn uses(&self, context: &str, id: u32, deleted: Deleted) -> Vec<(&str, u32)> {
+        let uses = self.contexts.get(context).map(|context| context.uses(id));
         uses.into_iter()
             .flatten()
             .filter(|(subject, number)| {
@@ -252,12 +281,16 @@ impl State {
             .collect()
     }
 
-    /// Names of subjects that have a version, in order. A subject is deleted when all of its versions are.
+    /// Contexts that exist: the default one, and those in which something was registered.
+    pub fn contexts(&self) -> impl Iterator<Item = &str> {
+        std::iter::once(name::DEFAULT).chain(self.made.iter().map(String::as_str))
+    }
+
+    /// Full names of subjects that have a version, in order. A subject is deleted when all of its versions are.
     pub fn subjects(&self, deleted: Deleted) -> impl Iterator<Item = &str> {
-        self.subjects.iter().filter_map(move |(name, subject)| {
-            let gone = subject.versions.values().all(|version| version.deleted);
-            (!subject.versions.is_empty() && deleted.admits(gone)).then_some(name.as_str())
-        })
+        self.contexts
+            .values()
+            .flat_map(move |context| context.subjects(deleted))
     }
 
     /// The versions of a subject, oldest first.
@@ -266,7 +299,8 @@ impl State {
         subject: &str,
         deleted: Deleted,
     ) -> impl DoubleEndedIterator<Item = (u32, &Version)> {
-        let versions = self.subjects.get(subject).map(|s| &s.versions);
+        let context = self.contexts.get(name::context_of(subject));
+        let versions = context.and_then(|context| context.versions(subject));
         versions
             .into_iter()
             .flatten()
@@ -276,7 +310,8 @@ impl State {
 
     /// One version of a subject, deleted or not.
     pub fn version(&self, subject: &str, number: u32) -> Option<&Version> {
-        self.subjects.get(subject)?.versions.get(&number)
+        let context = self.contexts.get(name::context_of(subject))?;
+        context.versions(subject)?.get(&number)
     }
 
     /// The newest version of a subject that counts.
@@ -284,59 +319,124 @@ impl State {
         self.versions(subject, deleted).next_back()
     }
 
-    /// The version of a subject that holds what a client sent: exactly, else the newest that it names.
+    /// The version of a subject that holds what a client looks for: exactly, else the newest that it names.
     pub fn find(
         &self,
         subject: &str,
         content: &Content,
         deleted: Deleted,
     ) -> Option<(u32, &Version)> {
-        let exact = self
-            .versions(subject, deleted)
-            .rev()
-            .find(|(_, v)| *v.content == *content);
-        exact.or_else(|| {
-            self.versions(subject, deleted)
-                .rev()
-                .find(|(_, v)| content.names(&v.content))
-        })
+        let newest_first = || self.versions(subject, deleted).rev();
+        newest_first()
+            .find(|(_, v)| *v.content == *content)
+            .or_else(|| newest_first().find(|(_, v)| content.names(&v.content)))
     }
 
-    /// Ids of schemas that refer to a version, deleted ones included: they may still be in use.
-    pub fn referenced_by(&self, subject: &str, version: u32) -> Vec<u32> {
-        let refers = |known: &Known| {
-            known
-                .content
-                .references
-                .iter()
-                .any(|r| r.subject == subject && i64::from(r.version) == i64::from(version))
+    /// What a schema of `subject` refers to, directly or not, each after those that it needs itself.
+    ///
+    /// # Errors
+    /// 42201 for a reference to what is not there, and for too many.
+    pub fn imports(
+        &self,
+        subject: &str,
+        references: &[Reference],
+    ) -> Result<Vec<Imported>, Refusal> {
+        let mut found = Vec::new();
+        self.collect(subject, references, &mut found, 0)?;
+        Ok(found)
+    }
+
+    fn collect(
+        &self,
+        subject: &str,
+        references: &[Reference],
+        found: &mut Vec<Imported>,
+        depth: usize,
+    ) -> Result<(), Refusal> {
+        for reference in references {
+            if found.iter().any(|one| one.name == reference.name) {
+                continue;
+            }
+            if found.len() >= MAX_IMPORTS || depth >= MAX_IMPORTS / 10 {
+                return Err(Refusal::invalid_schema(format!(
+                    "Invalid schema: more than {MAX_IMPORTS} schemas, or {} levels of them, are referred to",
+                    MAX_IMPORTS / 10
+                )));
+            }
+            let holder = name::beside(subject, &reference.subject);
+            let version = self.referenced(&holder, reference.version).ok_or_else(|| {
+                Refusal::invalid_schema(format!(
+                    "Invalid schema: No schema reference found for subject \"{}\" and version {}",
+                    reference.subject, reference.version
+                ))
+            })?;
+            self.collect(&holder, &version.content.references, found, depth + 1)?;
+            found.push(Imported {
+                name: reference.name.clone(),
+                content: version.content.clone(),
+            });
+        }
+        Ok(())
+    }
+
+    /// The version that a reference means; -1 is the latest. What is soft-deleted may still be referred to.
+    pub fn referenced(&self, holder: &str, version: i32) -> Option<&Version> {
+        match u32::try_from(version) {
+            Ok(number) => self.version(holder, number),
+            Err(_negative) => self.latest(holder, Deleted::Hidden).map(|(_, v)| v),
+        }
+    }
+
+    /// Ids, in the context of `subject`, of schemas that refer to a version of it; `deleted` says whether those count
+    /// that only soft-deleted versions use.
+    pub fn referenced_by(&self, subject: &str, version: u32, deleted: Deleted) -> Vec<u32> {
+        let Some(context) = self.contexts.get(name::context_of(subject)) else {
+            return Vec::new();
         };
-        self.ids
-            .iter()
-            .filter(|(_, known)| refers(known))
-            .map(|(id, _)| *id)
-            .collect()
+        let ids = context.referring(subject, version);
+        let counts = |id: &u32| {
+            let mut uses = context.uses(*id);
+            uses.any(|(s, n)| {
+                self.version(s, *n)
+                    .is_some_and(|v| deleted.admits(v.deleted))
+            })
+        };
+        ids.filter(counts).collect()
     }
 
-    /// Settings of a subject, or (`None`) of all.
+    /// Settings of a subject or context, or (`None`) of the default context.
     pub fn config(&self, subject: Option<&str>) -> Option<&ConfigValue> {
-        match subject {
-            None => self.config.as_ref(),
-            Some(subject) => self.subjects.get(subject)?.config.as_ref(),
-        }
+        get(&self.configs, subject)
     }
 
-    /// Mode of a subject, or (`None`) of all, where one is set.
+    /// Mode of a subject or context, or (`None`) of the default context, where one is set.
     pub fn mode(&self, subject: Option<&str>) -> Option<&str> {
-        match subject {
-            None => self.mode.as_deref(),
-            Some(subject) => self.subjects.get(subject)?.mode.as_deref(),
-        }
+        get(&self.modes, subject).map(String::as_str)
+    }
+
+    /// Every setting, by full name.
+    pub fn configs(&self) -> impl Iterator<Item = (Option<&str>, &ConfigValue)> {
+        self.configs
+            .iter()
+            .map(|(subject, config)| (subject.as_deref(), config))
+    }
+
+    /// Every mode, by full name.
+    pub fn modes(&self) -> impl Iterator<Item = (Option<&str>, &str)> {
+        self.modes
+            .iter()
+            .map(|(subject, mode)| (subject.as_deref(), mode.as_str()))
     }
 
     /// The port that owns a subject.
     pub fn owner(&self, subject: &str) -> Option<&str> {
         self.config(Some(subject)).and_then(ownership::owner)
+    }
+
+    /// The subject that a name stands for, if it is another's alias: the name of its settings' `alias`.
+    pub fn aliased(&self, subject: &str) -> Option<String> {
+        let alias = self.config(Some(subject))?.alias.as_deref()?;
+        (!alias.is_empty()).then(|| name::beside(subject, alias))
     }
 
     /// The record of a version as it stands, to be written again with a change.
@@ -357,4 +457,22 @@ impl State {
             rest: version.rest.clone(),
         })
     }
+}
+
+/// A setting's key: that of the default context is `None`, however it is spelled.
+fn key(subject: Option<&str>) -> Option<&str> {
+    subject.filter(|subject| !subject.is_empty())
+}
+
+fn get<'m, T>(map: &'m BTreeMap<Option<String>, T>, subject: Option<&str>) -> Option<&'m T> {
+    // borrowing an `Option<String>` as an `Option<&str>` is not to be had
+    map.get(&key(subject).map(str::to_owned))
+}
+
+fn set<T>(map: &mut BTreeMap<Option<String>, T>, subject: Option<String>, value: Option<T>) {
+    let subject = subject.filter(|subject| !subject.is_empty());
+    match value {
+        Some(value) => map.insert(subject, value),
+        None => map.remove(&subject),
+    };
 }

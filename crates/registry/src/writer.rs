@@ -150,11 +150,8 @@ mod tests {
     fn request(id: &str, schema: &str) -> Record {
         let command = Command::Register(Register {
             subject: "s".into(),
-            schema_type: None,
             schema: schema.into(),
-            metadata: None,
-            force: false,
-            owner: None,
+            ..Register::default()
         });
         record(
             "mesh.registry.requests",

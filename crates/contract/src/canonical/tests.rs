@@ -98,6 +98,120 @@ fn json_keeps_the_order_of_its_members() {
 }
 
 #[test]
+fn json_keeps_numbers_and_strings_as_jackson_does() {
+    let json = |text: &str| canonical(&Source::new(SchemaType::Json, text));
+    for (given, stored) in [
+        (
+            r#"{"maximum": 1.0, "minimum": 0.10, "multipleOf": 1e2}"#,
+            r#"{"maximum":1.0,"minimum":0.10,"multipleOf":1E+2}"#,
+        ),
+        (
+            r#"{"const": 12345678901234567890123456}"#,
+            r#"{"const":12345678901234567890123456}"#,
+        ),
+        (
+            r#"{"title": "\u00e9\/\u0001\t\ud83d\ude00 \"q\" \\"}"#,
+            "{\"title\":\"é/\\u0001\\t😀 \\\"q\\\" \\\\\"}",
+        ),
+        (
+            r#"{"title": "a", "type": "string", "title": "b"}"#,
+            r#"{"title":"b","type":"string"}"#,
+        ),
+        (
+            r#"{"enum": [ [ ] , { } , [1 , {"a" : null}] ]}"#,
+            r#"{"enum":[[],{},[1,{"a":null}]]}"#,
+        ),
+    ] {
+        assert_eq!(json(given).as_deref(), Ok(stored));
+        assert_eq!(
+            json(stored).as_deref(),
+            Ok(stored),
+            "canonical is a fixed point"
+        );
+    }
+}
+
+#[test]
+fn references_that_name_nothing_are_refused() {
+    let json = |text: &str| canonical(&Source::new(SchemaType::Json, text));
+    for (text, reference) in [
+        (r##"{"$ref": "#/definitions/none"}"##, "#/definitions/none"),
+        (
+            r#"{"properties": {"a": {"$ref": "other.json"}}}"#,
+            "other.json",
+        ),
+        (
+            r#"{"items": {"$ref": "http://example.com/x.json"}}"#,
+            "http://example.com/x.json",
+        ),
+        (
+            r##"{"definitions": {"a": {"$ref": "#nowhere"}}, "$ref": "#/definitions/a"}"##,
+            "#nowhere",
+        ),
+    ] {
+        let problem = json(text).expect_err(text).to_string();
+        assert!(problem.contains(&format!("`{reference}`")), "{problem}");
+    }
+    for text in [
+        r##"{"definitions": {"unused": {"$ref": "#/none"}}}"##,
+        r##"{"definitions": {"a%b": {}}, "$ref": "#/definitions/a%25b"}"##,
+        r##"{"$ref": "http://json-schema.org/draft-07/schema#"}"##,
+        r##"{"properties": {"$ref": {"type": "string"}}}"##,
+        r##"{"enum": [{"$ref": "#/none"}]}"##,
+    ] {
+        assert!(json(text).is_ok(), "{text}: {:?}", json(text));
+    }
+    let imports = [Import {
+        name: "other.json",
+        text: "{}",
+    }];
+    let text = r#"{"properties": {"a": {"$ref": "other.json"}}}"#;
+    let source = Source {
+        imports: &imports,
+        ..Source::new(SchemaType::Json, text)
+    };
+    assert!(canonical(&source).is_ok());
+}
+
+#[test]
+fn normalized_texts_are_one_for_all_orders() {
+    let json = |text: &str| normalized(&Source::new(SchemaType::Json, text));
+    let given = r#"{"type": "object", "properties": {"b": {"title": "x", "const": 1.50}, "a": {}}, "required": ["b", "a"]}"#;
+    assert_eq!(
+        json(given).as_deref(),
+        Ok(
+            r#"{"properties":{"a":{},"b":{"const":1.50,"title":"x"}},"required":["b","a"],"type":"object"}"#
+        )
+    );
+    let avro = |text: &str| normalized(&Source::new(SchemaType::Avro, text));
+    for (given, stored) in [
+        (
+            r#"{"z": 1, "type": "int", "logicalType": "date", "a": {"d": 1, "c": 2}}"#,
+            r#"{"type":"int","logicalType":"date","a":{"c":2,"d":1},"z":1}"#,
+        ),
+        (
+            r#"{"type": "bytes", "scale": 2, "logicalType": "decimal", "precision": 4, "b": 1}"#,
+            r#"{"type":"bytes","logicalType":"decimal","precision":4,"scale":2,"b":1}"#,
+        ),
+        (
+            r#"{"type": "error", "name": "n.R", "doc": "", "aliases": ["z", "a", "b.c"], "fields": [
+            {"name": "f", "type": "double", "default": 1, "y": 1, "x": 2, "aliases": ["h", "g"], "doc": ""}]}"#,
+            concat!(
+                r#"{"type":"record","name":"R","namespace":"n","fields":[{"name":"f","type":"double","doc":"","default":1.0,"#,
+                r#""aliases":["g","h"],"x":2,"y":1}],"aliases":["b.c","a","z"]}"#
+            ),
+        ),
+    ] {
+        assert_eq!(avro(given).as_deref(), Ok(stored));
+        assert_eq!(
+            avro(stored).as_deref(),
+            Ok(stored),
+            "normalized is a fixed point"
+        );
+    }
+}
+
+#[test]
 fn judge_golden_guids() {
     let Some(golden) = judges::json("registry/schema-md5-golden-data.json") else {
         return;

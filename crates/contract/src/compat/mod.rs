@@ -2,15 +2,15 @@
 //!
 //! Rules and names of differences are those of Confluent's registry 8.1, so that its clients and their users see what
 //! they know. Not on the path of events: asked when a contract or a schema is about to change.
-//! Where the reference compares nothing at all (a JSON Schema keyword that it ignores), a change counts as
-//! incompatible here: it may break readers, and we could not say that it does not.
+//! Where the reference compares nothing at all (a JSON Schema keyword that it ignores), a change is reported as
+//! [`Verdict::Unjudged`], and [`witness`] looks for a document that proves it to break readers.
 
 mod avro;
-mod json;
+pub(crate) mod json;
 mod protobuf;
 mod reserved;
+mod witness;
 
-pub use protobuf::witness as protobuf_witness;
 pub use reserved::{Reserved, reserved, reserved_names};
 
 use crate::schema_error::SchemaError;
@@ -282,6 +282,25 @@ fn compare_as(
         SchemaType::Avro => avro::compare(reader, writer, direction),
         SchemaType::Json => json::compare(writer, reader, policy, direction),
         SchemaType::Protobuf => protobuf::compare(writer, reader, direction),
+    }
+}
+
+/// An example that proves a difference to break a reader: of JSON Schemas a document that the writer's accepts and the
+/// reader's refuses, of Protobuf bytes with what either side reads of them. Found by a search that is bounded and the
+/// same each time, so none found proves nothing; Avro, where nothing is passed over, has none.
+pub fn witness(found: &Incompatibility, new: &Source<'_>, previous: &Source<'_>) -> Option<String> {
+    let (reader, writer) = match found.direction {
+        Direction::NewReadsOld => (new, previous),
+        Direction::OldReadsNew => (previous, new),
+    };
+    match (reader.ty, writer.ty) {
+        (SchemaType::Json, SchemaType::Json) => witness::of_documents(reader, writer),
+        (SchemaType::Protobuf, SchemaType::Protobuf) => {
+            let (direction, difference) = (found.direction, &found.difference);
+            // a schema that cannot be read was reported when the two were compared
+            protobuf::witness(writer, reader, direction, difference).ok()?
+        }
+        (SchemaType::Avro | SchemaType::Json | SchemaType::Protobuf, _) => None,
     }
 }
 

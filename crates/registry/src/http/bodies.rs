@@ -1,10 +1,16 @@
 //! Bodies of answers. Members that are null or empty are left out, as the reference does.
 
 use crate::{
-    content::Content,
-    record::{Metadata, Reference},
+    content::{Content, Imported},
+    name,
+    record::Reference,
+    refusal::Refusal,
+    request::EntityTags,
+    rules::Metadata,
     state::{State, Version},
+    tags,
 };
+use contract::canonical::Format;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -28,6 +34,8 @@ pub(crate) struct Schema {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rule_set: Option<Value>,
     pub schema: String,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub schema_tags: Vec<EntityTags>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_id: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -49,20 +57,21 @@ impl Schema {
             metadata: content.metadata.clone(),
             rule_set: content.rule_set.clone(),
             schema: content.text.clone(),
+            schema_tags: Vec::new(),
             max_id: None,
             ts: None,
             deleted: None,
         }
     }
 
-    /// One version of a subject.
+    /// One version of a subject. The subject is named as inside its context.
     pub(crate) fn of_version(subject: &str, number: u32, version: &Version) -> Self {
         Self {
-            subject: Some(subject.to_owned()),
+            subject: Some(name::split(subject).1.to_owned()),
             version: Some(number),
             id: Some(version.id),
             ts: version.timestamp_ms,
-            deleted: Some(version.deleted),
+            deleted: version.deleted.then_some(true),
             ..Self::of_content(&version.content, &version.guid)
         }
     }
@@ -76,5 +85,52 @@ impl Schema {
             deleted: None,
             ..body
         })
+    }
+
+    /// The same with its text in another form, and with the tags that are asked for. `holder` is the subject, or any
+    /// other name, in the context of which it refers to others.
+    ///
+    /// # Errors
+    /// 42201 when the stored schema cannot be read, which an edited log may bring about.
+    pub(crate) fn shown_as(
+        mut self,
+        holder: &str,
+        content: &Content,
+        imported: &[Imported],
+        how: &Shown<'_>,
+    ) -> Result<Self, Refusal> {
+        let schema_tags = if how.tags.is_empty() {
+            Vec::new()
+        } else {
+            tags::wanted(content, imported, &how.tags)?
+        };
+        if how.full_references {
+            for reference in &mut self.references {
+                reference.subject = name::beside(holder, &reference.subject);
+            }
+        }
+        Ok(Self {
+            schema: content.formatted(imported, how.format)?,
+            schema_tags,
+            ..self
+        })
+    }
+}
+
+/// How a schema is asked for.
+#[derive(Debug, Clone)]
+pub(crate) struct Shown<'q> {
+    /// The form of its text.
+    pub(crate) format: Format,
+    /// The tags to be listed; `*` is all.
+    pub(crate) tags: Vec<&'q str>,
+    /// Whether subjects that it refers to are named in full.
+    pub(crate) full_references: bool,
+}
+
+impl Shown<'_> {
+    /// Whether the schema is asked for just as it is stored.
+    pub(crate) fn is_plain(&self) -> bool {
+        self.format == Format::Default && self.tags.is_empty() && !self.full_references
     }
 }

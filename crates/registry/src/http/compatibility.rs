@@ -3,14 +3,15 @@
 use super::{
     params::{self, Query},
     subjects,
+    warnings::Warned,
 };
 use crate::{
-    compatibility,
-    content::Content,
+    compatibility::{self, Findings},
+    content::{Content, Normalize},
     refusal::Refusal,
-    request::Which,
+    request::{Register, Which},
     service::Service,
-    settings::InForce,
+    settings,
     state::{Deleted, State},
 };
 use axum::{
@@ -20,16 +21,18 @@ use axum::{
 };
 use serde_json::{Value, json};
 
+type Answered = Result<Warned<Json<Value>>, Refusal>;
+
 /// `POST /compatibility/subjects/{subject}/versions`: what registering would check.
 pub(super) async fn with_subject(
     Extract(service): Extract<Service>,
     Path(subject): Path<String>,
     query: Query,
     body: Bytes,
-) -> Result<Json<Value>, Refusal> {
-    let subject = params::subject(&subject);
-    answer(&service, &subject, &query, &body, |state, content| {
-        compatibility::with_subject(state, &subject, content)
+) -> Answered {
+    let request = params::schema(params::subject(&subject), &body, &query)?;
+    answer(&service, &request, &query, |state, subject, content| {
+        compatibility::with_subject(state, subject, content)
     })
     .await
 }
@@ -40,46 +43,66 @@ pub(super) async fn with_version(
     Path((subject, version)): Path<(String, String)>,
     query: Query,
     body: Bytes,
-) -> Result<Json<Value>, Refusal> {
+) -> Answered {
     let (subject, which) = (params::subject(&subject), params::version(&version)?);
-    answer(&service, &subject, &query, &body, |state, content| {
-        let earlier = match (
-            subjects::find(state, &subject, which, Deleted::Hidden),
-            which,
-        ) {
+    let request = params::schema(subject, &body, &query)?;
+    answer(&service, &request, &query, |state, subject, content| {
+        let found = subjects::find(state, subject, which, Deleted::Hidden);
+        let earlier = match (found, which) {
             (Ok(found), _) => vec![found],
             // nothing there yet: anything may come first
             (Err(_), Which::Latest) => Vec::new(),
             (Err(_), Which::Number(number)) => return Err(Refusal::version_not_found(number)),
         };
-        compatibility::against(content, &earlier, InForce::of(state, &subject))
+        compatibility::against(state, subject, content, &earlier)
     })
     .await
 }
 
 async fn answer(
     service: &Service,
-    subject: &str,
+    request: &Register,
     query: &Query,
-    body: &Bytes,
-    check: impl FnOnce(&State, &Content) -> Result<Vec<String>, Refusal>,
-) -> Result<Json<Value>, Refusal> {
-    let verbose = params::flag(query, "verbose");
-    let request = params::schema(subject.to_owned(), body, false)?;
-    let messages = match Content::parse(
-        request.schema_type.as_deref(),
-        &request.schema,
-        request.metadata,
-    ) {
-        Ok(content) => service.read_fresh(|state| check(state, &content)).await?,
-        // a schema that does not parse is one more reason, where reasons are asked for
-        Err(refusal) if verbose => vec![refusal.message],
-        Err(refusal) => return Err(refusal),
-    };
-    let compatible = messages.is_empty();
-    Ok(Json(if verbose && !compatible {
+    check: impl FnOnce(&State, &str, &Content) -> Result<Findings, Refusal>,
+) -> Answered {
+    let verbose = query.flag("verbose");
+    let found = service.read_fresh(|state| {
+        let subject = subjects::meant(state, &request.subject);
+        match parsed(state, &subject, request) {
+            Ok(content) => check(state, &subject, &content),
+            // a schema that does not parse is one more reason, where reasons are asked for
+            Err(refusal) if verbose => Ok(Findings {
+                incompatible: vec![refusal.message],
+                warnings: Vec::new(),
+            }),
+            Err(refusal) => Err(refusal),
+        }
+    });
+    let found = found.await?;
+    let compatible = found.is_compatible();
+    let body = if verbose {
+        let messages = if compatible {
+            &found.warnings
+        } else {
+            &found.incompatible
+        };
         json!({"is_compatible": compatible, "messages": messages})
     } else {
         json!({"is_compatible": compatible})
-    }))
+    };
+    Ok(Warned(found.warnings, Json(body)))
+}
+
+fn parsed(state: &State, subject: &str, request: &Register) -> Result<Content, Refusal> {
+    let config = settings::in_scope(state, subject);
+    let asked = request.normalize || config.and_then(|c| c.normalize) == Some(true);
+    let normalize = if asked { Normalize::Yes } else { Normalize::No };
+    let imported = state.imports(subject, &request.references)?;
+    let sent = Content::sent(
+        request.schema_type.as_deref(),
+        &request.schema,
+        request.references.clone(),
+    );
+    sent.with(request.metadata.clone(), None)
+        .parsed(&imported, normalize)
 }

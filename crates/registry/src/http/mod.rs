@@ -6,20 +6,24 @@
 mod bodies;
 mod compatibility;
 mod config;
+mod contexts;
+mod metrics;
 mod negotiate;
 mod params;
 mod schemas;
 mod subjects;
+mod warnings;
 
 use crate::{refusal::Refusal, service::Service};
 use axum::{
     Json, Router,
-    extract::{DefaultBodyLimit, Request, State},
+    extract::{DefaultBodyLimit, Path, Request, State},
     http::{HeaderName, HeaderValue, StatusCode, header},
     middleware::{self, Next},
     response::{IntoResponse, Response},
-    routing::{get, post},
+    routing::{any, delete, get, post},
 };
+use metrics::Requests;
 use serde_json::json;
 
 /// Largest body read, in bytes: above the largest schema, so that one too large is answered as such.
@@ -32,16 +36,47 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// The API over a registry.
 pub(crate) fn router(service: Service) -> Router {
+    let requests = Requests::new();
+    let metrics = {
+        let (requests, service) = (requests.clone(), service.clone());
+        move || async move { metrics::answer(&requests, &service) }
+    };
+    let routes = routes(service);
+    let inner = routes.clone();
+    let within = move |path: Path<(String, String)>, request: Request| {
+        contexts::within(inner.clone(), path, request)
+    };
+    routes
+        .route("/contexts/{context}/{*rest}", any(within))
+        .fallback(async || Refusal::plain(404, "Not Found"))
+        .method_not_allowed_fallback(async || Refusal::plain(405, "Method Not Allowed"))
+        .layer(middleware::from_fn(content_types))
+        .route("/metrics", get(metrics))
+        .layer(middleware::from_fn_with_state(requests, counted))
+        .layer(DefaultBodyLimit::max(MAX_BODY))
+}
+
+/// Counts every request with its outcome.
+async fn counted(State(requests): State<Requests>, request: Request, next: Next) -> Response {
+    let started = requests.started(&request);
+    let response = next.run(request).await;
+    requests.answered(started, response.status());
+    response
+}
+
+fn routes(service: Service) -> Router {
     Router::new()
         .route("/", get(root).post(root))
         .route("/v1/metadata/id", get(metadata_id))
         .route("/v1/metadata/version", get(metadata_version))
-        .route("/contexts", get(contexts))
+        .route("/contexts", get(contexts::list))
+        .route("/contexts/{context}", delete(contexts::delete))
         .route("/subjects", get(subjects::list))
         .route(
             "/subjects/{subject}",
             post(subjects::lookup).delete(subjects::delete),
         )
+        .route("/subjects/{subject}/metadata", get(subjects::with_metadata))
         .route(
             "/subjects/{subject}/versions",
             get(subjects::versions).post(subjects::register),
@@ -57,6 +92,10 @@ pub(crate) fn router(service: Service) -> Router {
         .route(
             "/subjects/{subject}/versions/{version}/referencedby",
             get(subjects::referenced_by),
+        )
+        .route(
+            "/subjects/{subject}/versions/{version}/tags",
+            post(subjects::tag),
         )
         .route("/schemas", get(schemas::list))
         .route("/schemas/types", get(schemas::types))
@@ -86,12 +125,20 @@ pub(crate) fn router(service: Service) -> Router {
                 .put(config::set_subject)
                 .delete(config::delete_subject),
         )
-        .route("/mode", get(config::global_mode))
-        .route("/mode/{subject}", get(config::subject_mode))
+        .route(
+            "/mode",
+            get(config::global_mode)
+                .put(config::set_global_mode)
+                .delete(config::delete_global_mode),
+        )
+        .route(
+            "/mode/{subject}",
+            get(config::subject_mode)
+                .put(config::set_subject_mode)
+                .delete(config::delete_subject_mode),
+        )
         .fallback(async || Refusal::plain(404, "Not Found"))
         .method_not_allowed_fallback(async || Refusal::plain(405, "Method Not Allowed"))
-        .layer(middleware::from_fn(content_types))
-        .layer(DefaultBodyLimit::max(MAX_BODY))
         .with_state(service)
 }
 
@@ -156,8 +203,4 @@ async fn metadata_id(State(service): State<Service>) -> Response {
 async fn metadata_version() -> Response {
     Json(json!({"version": PINNED, "commitId": concat!("meshlog-", env!("CARGO_PKG_VERSION"))}))
         .into_response()
-}
-
-async fn contexts() -> Response {
-    Json(json!(["."])).into_response()
 }

@@ -4,9 +4,10 @@
 use super::{
     bodies::Schema,
     params::{self, Query},
-    subjects::prefix,
+    subjects,
 };
 use crate::{
+    name,
     refusal::Refusal,
     service::Service,
     state::{Deleted, State},
@@ -15,45 +16,95 @@ use axum::{
     Json,
     extract::{Path, State as Extract},
 };
+use serde::Serialize;
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 
 type Answered<T> = Result<Json<T>, Refusal>;
 
 /// Most schemas in one answer of `GET /schemas`, as the reference's default.
 const MAX_LIST: usize = 1000;
 
+/// A schema of a list, with the names that stand for its subject.
+#[derive(Debug, Serialize)]
+pub(super) struct Listed {
+    #[serde(flatten)]
+    schema: Schema,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    aliases: Vec<String>,
+}
+
 /// `GET /schemas`
 pub(super) async fn list(
     Extract(service): Extract<Service>,
     query: Query,
-) -> Answered<Vec<Schema>> {
-    let (prefix, deleted) = (prefix(&query), params::deleted(&query));
-    let latest_only = params::flag(&query, "latestOnly");
-    let found = service
-        .read_fresh(|state| {
-            let names = state
-                .subjects(Deleted::Shown)
-                .filter(|name| name.starts_with(&prefix));
-            let versions = |name| {
-                let skip = if latest_only {
-                    state.versions(name, deleted).count().saturating_sub(1)
-                } else {
-                    0
-                };
-                let all = state.versions(name, deleted).skip(skip);
-                all.map(move |(number, version)| Schema::of_version(name, number, version))
-            };
-            Ok(names.flat_map(versions).collect())
-        })
-        .await?;
-    let mut page = params::page(&query, found);
+) -> Answered<Vec<Listed>> {
+    let found = service.read_fresh(|state| Ok(listed(state, &query)));
+    let mut page = query.page(found.await?);
     page.truncate(MAX_LIST);
     Ok(Json(page))
 }
 
+fn listed(state: &State, query: &Query) -> Vec<Listed> {
+    let (asked, deleted) = (query.subjects(), query.deleted());
+    let latest_only = query.flag("latestOnly");
+    let aliases = if query.flag("aliases") {
+        aliases(state)
+    } else {
+        BTreeMap::new()
+    };
+    let mut found = Vec::new();
+    for subject in state
+        .subjects(Deleted::Shown)
+        .filter(|subject| asked.has(subject))
+    {
+        let mut versions: Vec<_> = state.versions(subject, deleted).collect();
+        if latest_only {
+            versions.drain(..versions.len().saturating_sub(1));
+        }
+        for (number, version) in versions {
+            let rules = query.get("ruleType");
+            if rules.is_some_and(|ty| !has_rule(version.content.rule_set.as_ref(), ty)) {
+                continue;
+            }
+            let schema = Schema {
+                subject: Some(asked.shown(subject).to_owned()),
+                ..Schema::of_version(subject, number, version)
+            };
+            found.push(Listed {
+                schema,
+                aliases: aliases.get(subject).cloned().unwrap_or_default(),
+            });
+        }
+    }
+    found
+}
+
+/// The names that stand for subjects, by subject.
+fn aliases(state: &State) -> BTreeMap<String, Vec<String>> {
+    let mut found: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for (alias, _) in state.configs() {
+        if let Some(alias) = alias
+            && let Some(subject) = state.aliased(alias)
+        {
+            found.entry(subject).or_default().push(alias.to_owned());
+        }
+    }
+    found
+}
+
+fn has_rule(rules: Option<&Value>, ty: &str) -> bool {
+    let lists = ["migrationRules", "domainRules", "encodingRules"];
+    let rules = lists
+        .iter()
+        .filter_map(|list| rules?.get(list)?.as_array())
+        .flatten();
+    rules.into_iter().any(|rule| rule["type"] == ty)
+}
+
 /// `GET /schemas/types`
 pub(super) async fn types() -> Json<Value> {
-    Json(json!(["JSON", "AVRO"]))
+    Json(json!(["JSON", "PROTOBUF", "AVRO"]))
 }
 
 fn id(given: &str) -> Result<u32, Refusal> {
@@ -62,14 +113,37 @@ fn id(given: &str) -> Result<u32, Refusal> {
         .map_err(|_not_a_number| Refusal::plain(404, "Not Found"))
 }
 
+/// Where an id is looked for: in the context of the subject asked for, else of the path. A subject that names no
+/// context may be in another one.
+fn place(state: &State, id: u32, query: &Query) -> String {
+    let asked = query.get("subject").map(params::subject);
+    let (context, own) = match asked.as_deref().map(name::split) {
+        Some((name::DEFAULT, own)) => (query.context(), own),
+        Some(qualified) => qualified,
+        None => (query.context(), ""),
+    };
+    let uses = |context: &str| {
+        let full = name::join(context, own);
+        let uses = state.uses(context, id, Deleted::Shown);
+        uses.iter().any(|(subject, _)| *subject == full)
+    };
+    if own.is_empty() || context != name::DEFAULT || uses(context) {
+        return context.to_owned();
+    }
+    let elsewhere = state.contexts().skip(1).find(|other| uses(other));
+    elsewhere.unwrap_or(context).to_owned()
+}
+
 /// What an id stands for, with the place asked for (`subject`), else its first use.
 fn describe(state: &State, id: u32, query: &Query) -> Result<Schema, Refusal> {
+    let context = place(state, id, query);
     let (content, guid) = state
-        .by_id(id)
+        .by_id(&context, id)
         .ok_or_else(|| Refusal::id_not_found(&id.to_string()))?;
     let mut body = Schema::of_content(content, guid);
-    let uses = state.uses(id, Deleted::Shown);
-    let wanted = query.get("subject").map(|subject| params::subject(subject));
+    let uses = state.uses(&context, id, Deleted::Shown);
+    let asked = query.get("subject").map(params::subject);
+    let wanted = asked.map(|subject| name::join(&context, name::split(&subject).1));
     let place = uses
         .iter()
         .rev()
@@ -78,13 +152,19 @@ fn describe(state: &State, id: u32, query: &Query) -> Result<Schema, Refusal> {
     if let Some((subject, number)) = place
         && let Some(version) = state.version(subject, *number)
     {
-        body.subject = Some((*subject).to_owned());
+        body.subject = Some(name::split(subject).1.to_owned());
         body.version = Some(*number);
         body.ts = version.timestamp_ms;
-        body.deleted = Some(version.deleted);
+        body.deleted = version.deleted.then_some(true);
     }
-    body.max_id = params::flag(query, "fetchMaxId").then(|| state.max_id());
-    Ok(body)
+    body.max_id = query.flag("fetchMaxId").then(|| state.max_id(&context));
+    let how = subjects::shown(query);
+    if how.is_plain() {
+        return Ok(body);
+    }
+    let holder = place.map_or(name::prefix(&context), |(subject, _)| (*subject).to_owned());
+    let imported = state.imports(&holder, &content.references)?;
+    body.shown_as(&holder, content, &imported, &how)
 }
 
 /// `GET /schemas/ids/{id}`
@@ -120,14 +200,21 @@ async fn uses(
     query: &Query,
 ) -> Result<Vec<(String, u32)>, Refusal> {
     let id = id(given)?;
-    let wanted = query.get("subject").map(|subject| params::subject(subject));
+    let wanted = query.get("subject").map(params::subject);
     service
         .read_fresh(|state| {
+            let context = place(state, id, query);
             state
-                .by_id(id)
+                .by_id(&context, id)
                 .ok_or_else(|| Refusal::id_not_found(given))?;
-            let all = state.uses(id, params::deleted(query)).into_iter();
-            let asked = all.filter(|(subject, _)| wanted.as_deref().is_none_or(|w| w == *subject));
+            let wanted = wanted.map(|subject| name::split(&subject).1.to_owned());
+            let all = state.uses(&context, id, query.deleted()).into_iter();
+            let bare = all.map(|(subject, number)| (name::split(subject).1, number));
+            let asked = bare.filter(|(subject, _)| {
+                wanted
+                    .as_deref()
+                    .is_none_or(|w| w.is_empty() || w == *subject)
+            });
             Ok(asked
                 .map(|(subject, number)| (subject.to_owned(), number))
                 .collect())
@@ -147,7 +234,7 @@ pub(super) async fn subjects(
         .map(|(subject, _)| subject)
         .collect();
     names.dedup();
-    Ok(Json(params::page(&query, names)))
+    Ok(Json(query.page(names)))
 }
 
 /// `GET /schemas/ids/{id}/versions`
@@ -160,18 +247,31 @@ pub(super) async fn versions(
     let pairs = found
         .into_iter()
         .map(|(subject, version)| json!({"subject": subject, "version": version}));
-    Ok(Json(params::page(&query, pairs.collect())))
+    Ok(Json(query.page(pairs.collect())))
 }
 
 /// `GET /schemas/guids/{guid}`
 pub(super) async fn by_guid(
     Extract(service): Extract<Service>,
     Path(guid): Path<String>,
+    query: Query,
 ) -> Answered<Schema> {
+    let how = subjects::shown(&query);
     let found = service.read_known(|state| {
-        let known = state.by_guid(&guid).and_then(|id| state.by_id(id));
-        let (content, guid) = known.ok_or_else(|| Refusal::id_not_found(&guid))?;
-        Ok(Schema::of_content(content, guid))
+        let places = state.by_guid(&guid);
+        let place = places.first().copied();
+        let known = place.and_then(|(context, id)| Some((context, id, state.by_id(context, id)?)));
+        let (context, id, (content, guid)) = known.ok_or_else(|| Refusal::id_not_found(&guid))?;
+        let body = Schema::of_content(content, guid);
+        if how.is_plain() {
+            return Ok(body);
+        }
+        let uses = state.uses(context, id, Deleted::Shown);
+        let holder = uses
+            .first()
+            .map_or_else(|| name::prefix(context), |(s, _)| (*s).to_owned());
+        let imported = state.imports(&holder, &content.references)?;
+        body.shown_as(&holder, content, &imported, &how)
     });
     Ok(Json(found.await?))
 }
@@ -180,11 +280,18 @@ pub(super) async fn by_guid(
 pub(super) async fn ids_of_guid(
     Extract(service): Extract<Service>,
     Path(guid): Path<String>,
+    query: Query,
 ) -> Answered<Value> {
     let found = service.read_known(|state| {
-        state
+        let places: Vec<Value> = state
             .by_guid(&guid)
-            .ok_or_else(|| Refusal::id_not_found(&guid))
+            .into_iter()
+            .map(|(context, id)| json!({"context": context, "id": id}))
+            .collect();
+        if places.is_empty() {
+            return Err(Refusal::id_not_found(&guid));
+        }
+        Ok(places)
     });
-    Ok(Json(json!([{"context": ".", "id": found.await?}])))
+    Ok(Json(json!(query.page(found.await?))))
 }

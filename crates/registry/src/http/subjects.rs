@@ -1,14 +1,17 @@
 //! `/subjects`: names, versions, registering, looking up, deleting.
 
 use super::{
-    bodies::Schema,
+    bodies::{Schema, Shown},
     params::{self, Query},
 };
 use crate::{
-    content::Content,
+    content::{Content, Normalize},
+    name,
     refusal::Refusal,
-    request::{Answer, Command, Which},
+    request::{Answer, Command, Register, Which},
+    rules,
     service::{Service, stray},
+    settings,
     state::{Deleted, State, Version},
 };
 use axum::{
@@ -25,30 +28,44 @@ pub(super) async fn list(
     Extract(service): Extract<Service>,
     query: Query,
 ) -> Answered<Vec<String>> {
-    let prefix = prefix(&query);
+    let asked = query.subjects();
     let names = service
         .read_fresh(|state| {
-            let all = state.subjects(params::deleted(&query));
+            let all = state.subjects(query.deleted());
             Ok(all
-                .filter(|name| name.starts_with(&prefix))
-                .map(str::to_owned)
+                .filter(|name| asked.has(name))
+                .map(|name| asked.shown(name).to_owned())
                 .collect())
         })
         .await?;
-    Ok(Json(params::page(&query, names)))
+    Ok(Json(query.page(names)))
 }
 
-/// The prefix asked for, where `:*:` and `:.:` stand for all contexts and the default one: the same here.
-pub(super) fn prefix(query: &Query) -> String {
-    let given = query
-        .get("subjectPrefix")
-        .map(String::as_str)
-        .unwrap_or_default();
-    given
-        .strip_prefix(":*:")
-        .or_else(|| given.strip_prefix(":.:"))
-        .unwrap_or(given)
-        .to_owned()
+/// The subject that a path means: another's alias stands for that other.
+pub(super) fn meant(state: &State, subject: &str) -> String {
+    state.aliased(subject).unwrap_or_else(|| subject.to_owned())
+}
+
+/// The subject, or, where it names no context and is not there, one of the same name in another context.
+pub(super) fn in_some_context<T>(
+    state: &State,
+    subject: &str,
+    look: impl Fn(&str) -> Result<T, Refusal>,
+) -> Result<T, Refusal> {
+    let subject = meant(state, subject);
+    let first = match look(&subject) {
+        Err(missing) if missing.status() == 404 => missing,
+        answer => return answer,
+    };
+    if name::context_of(&subject) == name::DEFAULT {
+        let others = state.contexts().skip(1);
+        for context in others {
+            if let Ok(found) = look(&name::join(context, &subject)) {
+                return Ok(found);
+            }
+        }
+    }
+    Err(first)
 }
 
 /// `POST /subjects/{subject}`: which version holds this schema?
@@ -58,21 +75,96 @@ pub(super) async fn lookup(
     query: Query,
     body: Bytes,
 ) -> Answered<Schema> {
-    let request = params::schema(params::subject(&subject), &body, false)?;
-    let content = Content::parse(
+    let request = params::schema(params::subject(&subject), &body, &query)?;
+    let deleted = query.deleted();
+    let how = shown(&query);
+    let found = service.read_fresh(|state| {
+        in_some_context(state, &request.subject, |subject| {
+            if state.latest(subject, deleted).is_none() {
+                return Err(Refusal::subject_not_found(subject));
+            }
+            if request.schema.trim().is_empty() {
+                return Err(Refusal::schema_not_found());
+            }
+            let content = sought(state, subject, &request)?;
+            let (number, version) = state
+                .find(subject, &content, deleted)
+                .ok_or_else(Refusal::schema_not_found)?;
+            described(state, subject, (number, version), &how)
+        })
+    });
+    Ok(Json(found.await?))
+}
+
+/// What a lookup looks for, as it would be stored under the subject.
+fn sought(state: &State, subject: &str, request: &Register) -> Result<Content, Refusal> {
+    let config = settings::in_scope(state, subject);
+    let asked = request.normalize || config.and_then(|c| c.normalize) == Some(true);
+    let rules = request.rule_set.as_ref();
+    let rules = rules.map(|rules| serde_json::to_value(rules).expect("rules hold text only"));
+    let sent = Content::sent(
         request.schema_type.as_deref(),
         &request.schema,
-        request.metadata,
-    )?;
-    let (subject, deleted) = (request.subject, params::deleted(&query));
+        request.references.clone(),
+    );
+    let imported = state.imports(subject, &request.references)?;
+    sent.with(rules::tidy_metadata(request.metadata.clone()), rules)
+        .parsed(
+            &imported,
+            if asked { Normalize::Yes } else { Normalize::No },
+        )
+}
+
+/// How the query asks to see a schema.
+pub(super) fn shown(query: &Query) -> Shown<'_> {
+    Shown {
+        format: query.format(),
+        tags: query.all("findTags").collect(),
+        full_references: query.wants_full_references(),
+    }
+}
+
+/// A version as the query asks to see it.
+fn described(
+    state: &State,
+    subject: &str,
+    (number, version): (u32, &Version),
+    how: &Shown<'_>,
+) -> Result<Schema, Refusal> {
+    let body = Schema::of_version(subject, number, version);
+    if how.is_plain() {
+        return Ok(body);
+    }
+    let imported = state.imports(subject, &version.content.references)?;
+    body.shown_as(subject, &version.content, &imported, how)
+}
+
+/// `GET /subjects/{subject}/metadata`: the newest version whose metadata has these properties.
+pub(super) async fn with_metadata(
+    Extract(service): Extract<Service>,
+    Path(subject): Path<String>,
+    query: Query,
+) -> Answered<Schema> {
+    let subject = params::subject(&subject);
+    let (deleted, how) = (query.deleted(), shown(&query));
+    let wanted: Vec<_> = query.all("key").zip(query.all("value")).collect();
     let found = service.read_fresh(|state| {
+        let subject = meant(state, &subject);
         if state.latest(&subject, deleted).is_none() {
             return Err(Refusal::subject_not_found(&subject));
         }
-        let (number, version) = state
-            .find(&subject, &content, deleted)
+        let has = |version: &Version| {
+            let metadata = version.content.metadata.as_ref();
+            let has = |(key, value): &(&str, &str)| {
+                metadata.and_then(|m| m.property(key)) == Some(*value)
+            };
+            wanted.iter().all(has)
+        };
+        let mut newest_first = state.versions(&subject, deleted).rev();
+        let found = newest_first
+            .find(|(_, version)| has(version))
             .ok_or_else(Refusal::schema_not_found)?;
-        Ok(Schema::of_version(&subject, number, version))
+        described(state, &subject, found, &how)
     });
     Ok(Json(found.await?))
 }
@@ -84,16 +176,44 @@ pub(super) async fn register(
     query: Query,
     body: Bytes,
 ) -> Answered<Value> {
-    let force = params::flag(&query, "force");
-    let request = params::schema(params::subject(&subject), &body, force)?;
-    let subject = request.subject.clone();
-    let done = service.register(request).await?;
-    let body = service
-        .view()
-        .read(|state| Schema::of_registration(state, &subject, done.version));
+    let request = params::schema(params::subject(&subject), &body, &query)?;
+    let (subject, done) = service.register(request).await?;
+    answer(&service, &query, &subject, done)
+}
+
+fn answer(
+    service: &Service,
+    query: &Query,
+    subject: &str,
+    done: crate::Registered,
+) -> Answered<Value> {
+    let how = shown(query);
+    let body = service.view().read(|state| {
+        let body = Schema::of_registration(state, subject, done.version)?;
+        if how.is_plain() {
+            return Some(body);
+        }
+        let content = &state.version(subject, done.version)?.content;
+        let imported = state.imports(subject, &content.references).ok()?;
+        body.shown_as(subject, content, &imported, &how).ok()
+    });
     // deleted again in this very moment: what was done stays true
     let fallback = || json!({"id": done.id, "version": done.version, "guid": done.guid});
     Ok(Json(body.map_or_else(fallback, |schema| json!(schema))))
+}
+
+/// `POST /subjects/{subject}/versions/{version}/tags`: a new version with tags added and removed.
+pub(super) async fn tag(
+    Extract(service): Extract<Service>,
+    Path((subject, version)): Path<(String, String)>,
+    query: Query,
+    body: Bytes,
+) -> Answered<Value> {
+    let (subject, which) = (params::subject(&subject), params::version(&version)?);
+    let subject = service.meant(&subject).await?;
+    let request = params::tag(subject.clone(), which, &body)?;
+    let done = service.submit_registration(Command::Tag(request)).await?;
+    answer(&service, &query, &subject, done)
 }
 
 /// `GET /subjects/{subject}/versions`
@@ -103,14 +223,23 @@ pub(super) async fn versions(
     query: Query,
 ) -> Answered<Vec<i64>> {
     let subject = params::subject(&subject);
-    let negative = params::flag(&query, "deletedAsNegative");
+    let negative = query.flag("deletedAsNegative");
     let deleted = if negative {
         Deleted::Shown
     } else {
-        params::deleted(&query)
+        query.deleted()
+    };
+    // a subject of which only deleted versions are asked for is there even when it has none
+    let there = match deleted {
+        Deleted::Hidden => Deleted::Hidden,
+        Deleted::Shown | Deleted::Only => Deleted::Shown,
     };
     let numbers: Vec<i64> = service
         .read_fresh(|state| {
+            let subject = meant(state, &subject);
+            if state.latest(&subject, there).is_none() {
+                return Err(Refusal::subject_not_found(&subject));
+            }
             let sign = |version: &Version| if negative && version.deleted { -1 } else { 1 };
             let all = state.versions(&subject, deleted);
             Ok(all
@@ -118,10 +247,7 @@ pub(super) async fn versions(
                 .collect())
         })
         .await?;
-    if numbers.is_empty() {
-        return Err(Refusal::subject_not_found(&subject));
-    }
-    Ok(Json(params::page(&query, numbers)))
+    Ok(Json(query.page(numbers)))
 }
 
 /// The version of a subject that a path names.
@@ -133,7 +259,11 @@ pub(super) fn find<'s>(
 ) -> Result<(u32, &'s Version), Refusal> {
     let unknown = || Refusal::subject_not_found(subject);
     match which {
-        Which::Latest => state.latest(subject, deleted).ok_or_else(unknown),
+        // the latest is never a deleted one, unless only such are left and asked for
+        Which::Latest => state
+            .latest(subject, Deleted::Hidden)
+            .or_else(|| state.latest(subject, deleted))
+            .ok_or_else(unknown),
         Which::Number(number) => {
             state.latest(subject, deleted).ok_or_else(unknown)?;
             let version = state
@@ -153,25 +283,23 @@ pub(super) async fn version(
     query: Query,
 ) -> Answered<Schema> {
     let (subject, which) = (params::subject(&subject), params::version(&version)?);
+    let how = shown(&query);
     let found = service.read_fresh(|state| {
-        let (number, version) = find(state, &subject, which, params::deleted(&query))?;
-        Ok(Schema::of_version(&subject, number, version))
+        in_some_context(state, &subject, |subject| {
+            let found = find(state, subject, which, query.deleted())?;
+            described(state, subject, found, &how)
+        })
     });
     Ok(Json(found.await?))
 }
 
 /// `GET /subjects/{subject}/versions/{version}/schema`: the text itself.
 pub(super) async fn text(
-    Extract(service): Extract<Service>,
-    Path((subject, version)): Path<(String, String)>,
+    service: Extract<Service>,
+    path: Path<(String, String)>,
     query: Query,
 ) -> Result<String, Refusal> {
-    let (subject, which) = (params::subject(&subject), params::version(&version)?);
-    let found = service.read_fresh(|state| {
-        let (_, version) = find(state, &subject, which, params::deleted(&query))?;
-        Ok(version.content.text.clone())
-    });
-    found.await
+    Ok(version(service, path, query).await?.0.schema)
 }
 
 /// `GET /subjects/{subject}/versions/{version}/referencedby`
@@ -182,10 +310,12 @@ pub(super) async fn referenced_by(
 ) -> Answered<Vec<u32>> {
     let (subject, which) = (params::subject(&subject), params::version(&version)?);
     let found = service.read_fresh(|state| {
-        let (number, _) = find(state, &subject, which, params::deleted(&query))?;
-        Ok(state.referenced_by(&subject, number))
+        in_some_context(state, &subject, |subject| {
+            let (number, _) = find(state, subject, which, Deleted::Shown)?;
+            Ok(state.referenced_by(subject, number, query.deleted()))
+        })
     });
-    Ok(Json(params::page(&query, found.await?)))
+    Ok(Json(query.page(found.await?)))
 }
 
 /// `DELETE /subjects/{subject}`
@@ -194,17 +324,10 @@ pub(super) async fn delete(
     Path(subject): Path<String>,
     query: Query,
 ) -> Answered<Vec<u32>> {
-    let subject = params::subject(&subject);
-    let permanent = params::flag(&query, "permanent");
-    match service
-        .submit(Command::DeleteSubject { subject, permanent })
-        .await?
-    {
-        Answer::Deleted(versions) => Ok(Json(versions)),
-        Answer::Registered { .. } | Answer::Configured(_) | Answer::ConfigDeleted(_) => {
-            Err(stray())
-        }
-    }
+    let subject = service.meant(&params::subject(&subject)).await?;
+    let permanent = query.flag("permanent");
+    let command = Command::DeleteSubject { subject, permanent };
+    Ok(Json(deleted(service.submit(command).await?)?))
 }
 
 /// `DELETE /subjects/{subject}/versions/{version}`: answered with the bare number.
@@ -213,19 +336,25 @@ pub(super) async fn delete_version(
     Path((subject, version)): Path<(String, String)>,
     query: Query,
 ) -> Answered<Option<u32>> {
-    let (subject, version) = (params::subject(&subject), params::version(&version)?);
-    let permanent = params::flag(&query, "permanent");
-    match service
-        .submit(Command::DeleteVersion {
-            subject,
-            version,
-            permanent,
-        })
-        .await?
-    {
-        Answer::Deleted(versions) => Ok(Json(versions.first().copied())),
-        Answer::Registered { .. } | Answer::Configured(_) | Answer::ConfigDeleted(_) => {
-            Err(stray())
-        }
+    let version = params::version(&version)?;
+    let subject = service.meant(&params::subject(&subject)).await?;
+    let command = Command::DeleteVersion {
+        subject,
+        version,
+        permanent: query.flag("permanent"),
+    };
+    Ok(Json(
+        deleted(service.submit(command).await?)?.first().copied(),
+    ))
+}
+
+fn deleted(answer: Answer) -> Result<Vec<u32>, Refusal> {
+    match answer {
+        Answer::Deleted(versions) => Ok(versions),
+        Answer::Registered { .. }
+        | Answer::Configured(_)
+        | Answer::ConfigDeleted(_)
+        | Answer::Mode(_)
+        | Answer::ContextDeleted => Err(stray()),
     }
 }

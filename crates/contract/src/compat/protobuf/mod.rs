@@ -16,7 +16,7 @@ mod message;
 mod tests;
 mod witness;
 
-pub use witness::witness;
+pub(super) use witness::witness;
 
 use super::{Difference, Direction, Verdict};
 use crate::protobuf::ast::Message;

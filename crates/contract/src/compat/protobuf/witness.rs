@@ -25,7 +25,7 @@ const MAX_SHOWN: usize = 64;
 ///
 /// # Errors
 /// [`SchemaError`] when one of them is not a schema.
-pub fn witness(
+pub(in crate::compat) fn witness(
     old: &Source<'_>,
     new: &Source<'_>,
     direction: Direction,

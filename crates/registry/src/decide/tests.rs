@@ -1,7 +1,13 @@
 //! The rules as given-when-then, and properties over random histories.
 
 use super::*;
-use crate::settings::Update;
+use crate::{
+    content::{Content, Normalize},
+    record::Key,
+    request::{Register, Which},
+    settings::Update,
+    state::Deleted,
+};
 use proptest::prelude::*;
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
@@ -37,16 +43,12 @@ impl Memory {
     ) -> Result<(u32, u32), Refusal> {
         match self.run(&Command::Register(Register {
             subject: subject.into(),
-            schema_type: None,
             schema: schema.into(),
-            metadata: None,
-            force: false,
             owner: owner.map(str::to_owned),
+            ..Register::default()
         }))? {
             Answer::Registered { id, version, .. } => Ok((id, version)),
-            Answer::Deleted(_) | Answer::Configured(_) | Answer::ConfigDeleted(_) => {
-                unreachable!("a register is answered with a version")
-            }
+            other => unreachable!("a register is answered with a version, not {other:?}"),
         }
     }
 
@@ -67,9 +69,7 @@ impl Memory {
         };
         match self.run(&command)? {
             Answer::Deleted(versions) => Ok(versions),
-            Answer::Registered { .. } | Answer::Configured(_) | Answer::ConfigDeleted(_) => {
-                unreachable!("a deletion is answered with versions")
-            }
+            other => unreachable!("a deletion is answered with versions, not {other:?}"),
         }
     }
 
@@ -246,9 +246,10 @@ fn a_port_that_adopts_a_free_subject_keeps_its_ids() {
 #[test]
 fn names_that_a_subject_may_not_have() {
     let mut m = Memory::default();
-    for name in ["", "a\nb", ":.ctx:s", "__GLOBAL"] {
+    for name in ["", "a\nb", ":.ctx:", "__GLOBAL"] {
         assert_eq!(code(m.register(name, V1)), 42208, "{name:?}");
     }
+    assert_eq!(code(m.register(":.__GLOBAL:s", V1)), 400);
     assert_eq!(m.register("a/b é%2F", V1), Ok((1, 1)));
 }
 
@@ -290,6 +291,269 @@ fn settings_come_and_go() {
     assert_eq!(m.state.config(Some("s")), None);
 }
 
+fn request(value: serde_json::Value) -> Command {
+    let mut value = value;
+    value["force"] = json!(false);
+    Command::Register(serde_json::from_value(value).expect("a registration"))
+}
+
+fn set(m: &mut Memory, subject: Option<&str>, update: &serde_json::Value) {
+    let update = Update::parse(update).expect("an update");
+    let subject = subject.map(str::to_owned);
+    m.run(&Command::SetConfig { subject, update }).expect("set");
+}
+
+fn set_mode(m: &mut Memory, subject: Option<&str>, mode: &str) -> Result<Answer, Refusal> {
+    m.run(&Command::SetMode {
+        subject: subject.map(str::to_owned),
+        mode: mode.to_owned(),
+        force: false,
+    })
+}
+
+#[test]
+fn ids_are_counted_by_context() {
+    let mut m = Memory::default();
+    assert_eq!(m.register("s", V1), Ok((1, 1)));
+    assert_eq!(m.register("s", V2), Ok((2, 2)));
+    assert_eq!(m.register(":.eu:s", V2), Ok((1, 1)));
+    assert_eq!(m.state.contexts().collect::<Vec<_>>(), [".", ".eu"]);
+    let delete = |context: &str| Command::DeleteContext {
+        context: context.into(),
+    };
+    assert_eq!(code(m.run(&delete(".eu"))), 42211);
+    m.delete(":.eu:s", None, false).expect("deleted");
+    m.delete(":.eu:s", None, true).expect("deleted");
+    m.run(&delete(".eu")).expect("deleted");
+    assert_eq!(m.state.contexts().collect::<Vec<_>>(), ["."]);
+    assert_eq!(
+        m.register(":.eu:s", V1),
+        Ok((2, 1)),
+        "an id is never given twice"
+    );
+}
+
+#[test]
+fn what_is_referred_to_is_found_and_kept() {
+    let mut m = Memory::default();
+    let user = r#"{"type": "record", "name": "n.User", "fields": []}"#;
+    m.register("user", user).expect("registered");
+    let order = |subject: &str, version: i32| {
+        request(json!({
+            "subject": subject,
+            "schema": r#"{"type":"record","name":"n.Order","fields":[{"name":"by","type":"n.User"}]}"#,
+            "references": [{"name": "n.User", "subject": "user", "version": version}],
+        }))
+    };
+    let refusal = m.run(&order("order", 2)).expect_err("no such version");
+    assert!(
+        refusal.message.contains(r#"subject "user" and version 2"#),
+        "{refusal}"
+    );
+    assert_eq!(
+        code(m.run(&order(":.eu:order", 1))),
+        42201,
+        "it is in another context"
+    );
+    m.run(&order("order", 1)).expect("registered");
+    assert_eq!(m.state.referenced_by("user", 1, Deleted::Hidden), [2]);
+    assert_eq!(code(m.delete("user", None, false)), 42206);
+    m.delete("order", None, false).expect("deleted");
+    assert_eq!(m.state.referenced_by("user", 1, Deleted::Hidden), [0; 0]);
+    assert_eq!(
+        code(m.delete("user", None, false)),
+        42206,
+        "it may still be in use"
+    );
+    m.delete("order", None, true).expect("deleted");
+    m.delete("user", None, false)
+        .expect("no longer referred to");
+}
+
+#[test]
+fn settings_are_laid_under_and_over_what_is_registered() {
+    let mut m = Memory::default();
+    let layers = json!({
+        "compatibility": "NONE",
+        "defaultMetadata": {"properties": {"team": "any", "tier": "3"}},
+        "overrideMetadata": {"properties": {"tier": "1"}},
+        "defaultRuleSet": {"domainRules": [{"name": "r", "type": "CEL", "expr": "true"}]},
+    });
+    set(&mut m, Some("s"), &layers);
+    let own = json!({"properties": {"team": "ours"}});
+    m.run(&request(
+        json!({"subject": "s", "schema": V1, "metadata": own}),
+    ))
+    .expect("registered");
+    let stored = |m: &Memory, number| m.state.version("s", number).expect("there").content.clone();
+    let metadata = stored(&m, 1).metadata.clone().expect("metadata");
+    assert_eq!(metadata.property("team"), Some("ours"));
+    assert_eq!(metadata.property("tier"), Some("1"));
+    assert_eq!(
+        stored(&m, 1)
+            .rule_set
+            .as_ref()
+            .map(|r| &r["domainRules"][0]["name"]),
+        Some(&json!("r"))
+    );
+    // the next version takes over what the one before it had, its text too where none is sent
+    m.run(&request(json!({"subject": "s", "schema": V2})))
+        .expect("registered");
+    assert_eq!(stored(&m, 2).metadata, Some(metadata));
+    let more = json!({"properties": {"team": "theirs"}});
+    m.run(&request(
+        json!({"subject": "s", "schema": "", "metadata": more}),
+    ))
+    .expect("registered");
+    assert_eq!(stored(&m, 3).text, stored(&m, 2).text);
+    assert_eq!(
+        code(m.run(&request(json!({"subject": "t", "schema": ""})))),
+        42201
+    );
+}
+
+#[test]
+fn the_mark_of_a_port_is_not_laid_over_its_schemas() {
+    let mut m = Memory::default();
+    m.register_as("a.b.c.v1-value", V1, Some("a.b.c.v1"))
+        .expect("registered");
+    let version = m.state.version("a.b.c.v1-value", 1).expect("there");
+    assert_eq!(version.content.metadata, None);
+    assert_eq!(
+        m.register("a.b.c.v1-value", V1),
+        Ok((1, 1)),
+        "the identical schema registers"
+    );
+}
+
+#[test]
+fn a_version_number_in_metadata_is_that_of_the_version() {
+    let mut m = Memory::default();
+    let numbered = |schema: &str, number: &str| {
+        let metadata = json!({"properties": {"confluent:version": number}});
+        request(json!({"subject": "s", "schema": schema, "metadata": metadata}))
+    };
+    let first = m.run(&numbered(V1, "1")).expect("registered");
+    assert_eq!(m.run(&numbered(V1, "1")), Ok(first), "the same again");
+    m.run(&numbered(V2, "-1")).expect("registered");
+    let metadata = m
+        .state
+        .version("s", 2)
+        .expect("there")
+        .content
+        .metadata
+        .clone();
+    assert_eq!(
+        metadata.expect("metadata").property("confluent:version"),
+        Some("2")
+    );
+}
+
+#[test]
+fn only_versions_of_one_group_are_compared() {
+    let mut m = Memory::default();
+    set(&mut m, Some("s"), &json!({"compatibilityGroup": "major"}));
+    let of_major = |schema: &str, major: &str| {
+        let metadata = json!({"properties": {"major": major}});
+        request(json!({"subject": "s", "schema": schema, "metadata": metadata}))
+    };
+    m.run(&of_major(V1, "1")).expect("registered");
+    assert_eq!(code(m.run(&of_major(BAD, "1"))), 409);
+    m.run(&of_major(BAD, "2")).expect("another group");
+}
+
+#[test]
+fn an_import_gives_ids_and_versions_itself() {
+    let mut m = Memory::default();
+    let given = |schema: &str, id: u32, version: i32| {
+        request(json!({"subject": "s", "schema": schema, "schemaId": id, "version": version}))
+    };
+    assert_eq!(code(m.run(&given(V1, 7, 3))), 42205, "not in import mode");
+    set_mode(&mut m, Some("s"), "IMPORT").expect("set");
+    assert!(matches!(
+        m.run(&given(V1, 7, 3)),
+        Ok(Answer::Registered {
+            id: 7,
+            version: 3,
+            ..
+        })
+    ));
+    assert_eq!(
+        code(m.run(&given(V2, 7, 4))),
+        42205,
+        "the id stands for another schema"
+    );
+    assert_eq!(code(m.register("s", V2)), 42205, "an id must be given");
+    m.run(&given(BAD, 9, 1)).expect("nothing is compared");
+    set_mode(&mut m, Some("s"), "READWRITE").expect("set");
+    assert_eq!(
+        m.register("t", V2),
+        Ok((10, 1)),
+        "ids go on after the highest"
+    );
+}
+
+#[test]
+fn an_import_starts_where_nothing_is() {
+    let mut m = Memory::default();
+    m.register("s", V1).expect("registered");
+    assert_eq!(code(set_mode(&mut m, None, "IMPORT")), 42205);
+    assert_eq!(code(set_mode(&mut m, None, "sideways")), 42204);
+    m.delete("s", None, false).expect("deleted");
+    set_mode(&mut m, None, "IMPORT").expect("what is soft-deleted goes for good");
+    assert_eq!(m.state.subjects(Deleted::Shown).count(), 0);
+    set_mode(&mut m, None, "READWRITE").expect("set");
+    assert_eq!(m.register("s", V1), Ok((2, 1)), "its id is not given again");
+    let deleted = m.run(&Command::DeleteMode {
+        subject: None,
+        recursive: false,
+    });
+    assert_eq!(deleted, Ok(Answer::Mode("READWRITE".into())));
+}
+
+#[test]
+fn an_alias_stands_for_its_subject() {
+    let mut m = Memory::default();
+    set(&mut m, Some("old"), &json!({"alias": "new"}));
+    set(&mut m, Some(":.eu:old"), &json!({"alias": "new"}));
+    assert_eq!(m.state.aliased("old").as_deref(), Some("new"));
+    assert_eq!(m.state.aliased(":.eu:old").as_deref(), Some(":.eu:new"));
+    assert_eq!(m.state.aliased("new"), None);
+}
+
+#[test]
+fn tags_make_the_next_version() {
+    let mut m = Memory::default();
+    m.register("s", V1).expect("registered");
+    let tag = |names: &[&str]| {
+        Command::Tag(
+            serde_json::from_value(json!({
+                "subject": "s", "version": "latest",
+                "tagsToAdd": [{
+                    "schemaEntity": {"entityPath": names[0], "entityType": "sr_field"},
+                    "tags": ["PII"],
+                }],
+            }))
+            .expect("a request"),
+        )
+    };
+    let record: serde_json::Value = serde_json::from_str(V1).expect("json");
+    let path = format!(
+        "{}.{}",
+        record["name"].as_str().expect("a name"),
+        record["fields"][0]["name"].as_str().expect("a name")
+    );
+    assert_eq!(code(m.run(&tag(&["no.such.field"]))), 42201);
+    m.run(&tag(&[&path])).expect("tagged");
+    let version = m.state.version("s", 2).expect("there");
+    assert!(version.content.text.contains(r#""confluent:tags":["PII"]"#));
+}
+
+fn canonical(text: &str) -> String {
+    let parsed = Content::sent(None, text, vec![]).parsed(&[], Normalize::No);
+    parsed.expect("a schema").text
+}
+
 fn command() -> impl Strategy<Value = Command> {
     let subject = prop::sample::select(vec!["s", "t", "u"]).prop_map(str::to_owned);
     let schema = prop::sample::select(vec![V1, V2, BAD, "\"string\"", "\"int\""]);
@@ -297,11 +561,9 @@ fn command() -> impl Strategy<Value = Command> {
         4 => (subject.clone(), schema, any::<bool>()).prop_map(|(subject, schema, force)| {
             Command::Register(Register {
                 subject,
-                schema_type: None,
                 schema: schema.into(),
-                metadata: None,
                 force,
-                owner: None,
+                ..Register::default()
             })
         }),
         1 => (subject.clone(), any::<bool>())
@@ -321,7 +583,7 @@ proptest! {
         let mut meaning: BTreeMap<u32, String> = BTreeMap::new();
         for command in &commands {
             if let (Ok(Answer::Registered { id, .. }), Command::Register(r)) = (m.run(command), command) {
-                let text = Content::parse(None, &r.schema, None).expect("a schema").text;
+                let text = canonical(&r.schema);
                 prop_assert_eq!(meaning.entry(id).or_insert_with(|| text.clone()), &text);
             }
         }

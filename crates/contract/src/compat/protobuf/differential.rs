@@ -217,7 +217,7 @@ impl Bits<'_> {
 fn message(descriptor: &MessageDescriptor, bits: &mut Bits<'_>, depth: usize) -> DynamicMessage {
     let mut message = DynamicMessage::new(descriptor.clone());
     for field in descriptor.fields() {
-        if bits.next() % 4 > 0 {
+        if !bits.next().is_multiple_of(4) {
             let value = value(&field, bits, depth);
             message.set_field(&field, value);
         }
@@ -231,12 +231,12 @@ fn value(field: &FieldDescriptor, bits: &mut Bits<'_>, depth: usize) -> Value {
         && let Kind::Message(entry) = field.kind()
     {
         let pairs = (0..count).map(|_| {
-            let key = match single(&entry.map_entry_key_field().kind(), bits, 0) {
-                Value::Bool(key) => MapKey::Bool(key),
-                Value::I32(key) => MapKey::I32(key),
-                _ => MapKey::String(
-                    ["a", "b", ""][usize::try_from(bits.next() % 3).expect("small")].to_owned(),
-                ),
+            let text = ["a", "b", ""][usize::try_from(bits.next() % 3).expect("small")];
+            let key = single(&entry.map_entry_key_field().kind(), bits, 0);
+            let key = match (key.as_bool(), key.as_i32()) {
+                (Some(key), _) => MapKey::Bool(key),
+                (_, Some(key)) => MapKey::I32(key),
+                (None, None) => MapKey::String(text.to_owned()),
             };
             (
                 key,
@@ -258,7 +258,7 @@ fn value(field: &FieldDescriptor, bits: &mut Bits<'_>, depth: usize) -> Value {
 #[expect(clippy::cast_possible_truncation, reason = "any bits will do")]
 fn single(kind: &Kind, bits: &mut Bits<'_>, depth: usize) -> Value {
     let mut next = bits.next();
-    if next % 3 == 0 {
+    if next.is_multiple_of(3) {
         next %= 300;
     }
     match kind {

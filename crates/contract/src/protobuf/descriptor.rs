@@ -102,18 +102,7 @@ impl Scope {
         message
             .oneofs
             .retain(|one| !(one.fields.is_empty() && one.groups.is_empty()));
-        let numbers = found
-            .reserved_range
-            .iter()
-            .map(|range| half_open(range.start(), range.end()));
-        let names = found.reserved_name.iter().cloned().map(Reserved::Name);
-        message.reserved = numbers.chain(names).map(|one| vec![one]).collect();
-        for range in &found.extension_range {
-            message.extensions.push(Extensions {
-                ranges: vec![half_open(range.start(), range.end())],
-                options: Vec::new(),
-            });
-        }
+        set_aside(found, &mut message);
         Ok(message)
     }
 
@@ -228,6 +217,22 @@ impl Scope {
             }
         }
         Ok(found)
+    }
+}
+
+/// The numbers and names that nothing may use, or only others.
+fn set_aside(found: &DescriptorProto, message: &mut Message) {
+    let numbers = found
+        .reserved_range
+        .iter()
+        .map(|range| half_open(range.start(), range.end()));
+    let names = found.reserved_name.iter().cloned().map(Reserved::Name);
+    message.reserved = numbers.chain(names).map(|one| vec![one]).collect();
+    for range in &found.extension_range {
+        message.extensions.push(Extensions {
+            ranges: vec![half_open(range.start(), range.end())],
+            options: Vec::new(),
+        });
     }
 }
 

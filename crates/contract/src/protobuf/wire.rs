@@ -5,7 +5,7 @@
 //! must be written as its type is, for a reader would lose it otherwise.
 //! Source: <https://protobuf.dev/programming-guides/encoding/>
 
-use super::program::{Field, Op, Program};
+use super::program::{Field, Message, Op, Program};
 
 /// Deepest nesting of messages and groups: what every implementation allows by default.
 const MAX_DEPTH: u8 = 100;
@@ -194,14 +194,16 @@ fn fields<T: Trail>(
     let mut next = 0;
     loop {
         if cursor.rest.is_empty() && until == Until::Bytes {
-            break;
+            return complete(known, seen);
         }
         let (number, form) = cursor.tag()?;
         if form == Form::GroupEnd {
-            if until != Until::Group(number) {
-                return Err(Fault::GroupEnd);
-            }
-            break;
+            let own = until == Until::Group(number);
+            return if own {
+                complete(known, seen)
+            } else {
+                Err(Fault::GroupEnd)
+            };
         }
         let Some(place) = known.find(number, next) else {
             skip(cursor, number, form, depth)?;
@@ -215,13 +217,15 @@ fn fields<T: Trail>(
         value(program, field, cursor, trail, (form, depth))?;
         trail.leave();
     }
-    if seen & known.required == known.required {
+}
+
+/// Whether every required field has been seen.
+fn complete(message: &Message, seen: u128) -> Result<(), Fault> {
+    if seen & message.required == message.required {
         return Ok(());
     }
-    let missing = known
-        .fields
-        .iter()
-        .position(|field| field.required & !seen != 0);
+    let mut fields = message.fields.iter();
+    let missing = fields.position(|field| field.required & !seen != 0);
     Err(Fault::Missing(missing.unwrap_or_default()))
 }
 
@@ -258,16 +262,23 @@ fn value<T: Trail>(
             (Until::Group(field.number), depth + 1),
         ),
         // A repeated number may be written one by one or packed, whatever the schema says.
-        (Op::Varint, Form::Length) if field.repeated => {
+        (op, Form::Length) if field.repeated => packed(op, cursor),
+        _ => Err(Fault::Form),
+    }
+}
+
+fn packed(op: Op, cursor: &mut Cursor<'_>) -> Result<(), Fault> {
+    match op {
+        Op::Varint => {
             let mut inner = Cursor::new(cursor.bytes()?);
             while !inner.rest.is_empty() {
                 inner.varint()?;
             }
             Ok(())
         }
-        (Op::Fixed32, Form::Length) if field.repeated => whole(cursor.bytes()?, 4),
-        (Op::Fixed64, Form::Length) if field.repeated => whole(cursor.bytes()?, 8),
-        _ => Err(Fault::Form),
+        Op::Fixed32 => whole(cursor.bytes()?, 4),
+        Op::Fixed64 => whole(cursor.bytes()?, 8),
+        Op::Bytes | Op::Text | Op::Message(_) | Op::Group(_) => Err(Fault::Form),
     }
 }
 

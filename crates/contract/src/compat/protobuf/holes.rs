@@ -134,11 +134,13 @@ impl<'a> Comparison<'a> {
     }
 
     fn reserved_used(&mut self, old: &Message, news: &ByNumber<'_>) {
+        let by_name: BTreeMap<&str, i32> = news
+            .values()
+            .map(|field| (field.name.as_str(), field.number))
+            .collect();
         for reserved in old.reserved.iter().flatten() {
             if let Reserved::Name(name) = reserved {
-                let users = news.values().filter(|field| field.name == *name);
-                let numbers: Vec<i32> = users.map(|field| field.number).collect();
-                for number in numbers {
+                if let Some(number) = by_name.get(name.as_str()) {
                     self.within(number.to_string(), |this| {
                         this.add(Change::ReservedNameUsed)
                     });

@@ -7,6 +7,8 @@
 //! <https://protobuf.dev/programming-guides/proto3/#updating>
 
 mod change;
+#[cfg(test)]
+mod differential;
 mod field;
 mod holes;
 mod message;

@@ -407,3 +407,25 @@ fn witnesses_show_what_is_lost() {
         assert_eq!(witness.as_deref(), Some(expected), "{hole:?}");
     }
 }
+
+/// Neither may take long; a test that hangs has failed.
+#[test]
+fn large_schemas_are_compared_quickly() {
+    let text = |ty: &str, reserved: usize, from: usize| {
+        let fields: String = (0..20_000)
+            .map(|n| format!("{ty} f{}={};", n + from, n + 20_000))
+            .collect();
+        let names: String = (0..reserved)
+            .map(|n| format!("reserved \"f{}\";", n + 1_000_000))
+            .collect();
+        let values: String = (0..9_000).map(|n| format!("V{n}={n};")).collect();
+        format!("{HEAD} message M {{ {fields} {names} }} enum E {{ {values} }}")
+    };
+    let old = text("int32", 10_000, 0);
+    let found = differences(&old, &text("string", 0, 1_000_000));
+    assert!(found.len() > 60_000, "{}", found.len());
+    let report = &found[0];
+    let (old, new) = (source(&old, &[]), source(&old, &[]));
+    let witness = witness(&old, &new, Direction::NewReadsOld, report).expect("schemas");
+    assert_eq!(witness, None, "a schema reads its own data");
+}

@@ -94,28 +94,36 @@ impl Place {
         }
         let (old, new) = (messages.0?, messages.1?);
         let number = number.and_then(|number| u32::try_from(number).ok());
+        Some(Self::of_message(old, new, number, oneof))
+    }
+
+    fn of_message(
+        old: MessageDescriptor,
+        new: MessageDescriptor,
+        number: Option<u32>,
+        oneof: Option<&str>,
+    ) -> Self {
         let there = number.and_then(|number| new.get_field(number));
         let here = number.and_then(|number| old.get_field(number));
         let moved = there
             .as_ref()
             .and_then(|field| old.get_field_by_name(field.name()));
-        let members = oneof.and_then(|oneof| new.oneofs().find(|found| found.name() == oneof));
+        let oneofs: Vec<_> = new
+            .oneofs()
+            .filter(|found| Some(found.name()) == oneof)
+            .collect();
+        let members = oneofs.iter().flat_map(|oneof| oneof.fields());
         let together = members
-            .iter()
-            .flat_map(|oneof| oneof.fields().collect::<Vec<_>>());
-        let names = [&there, &here]
-            .into_iter()
-            .flatten()
-            .map(|field| field.name().to_owned());
-        Some(Self {
-            names: names.collect(),
+            .filter_map(|field| old.get_field(field.number()))
+            .collect();
+        let names = [&there, &here].into_iter().flatten();
+        Self {
+            names: names.map(|field| field.name().to_owned()).collect(),
             fields: here.into_iter().chain(moved).collect(),
-            together: together
-                .filter_map(|field| old.get_field(field.number()))
-                .collect(),
+            together,
             old,
             new,
-        })
+        }
     }
 
     /// A difference of an enum shows in the first field that has it.

@@ -80,16 +80,15 @@ async fn answer(
     });
     let found = found.await?;
     let compatible = found.is_compatible();
-    let body = if verbose {
-        let messages = if compatible {
-            &found.warnings
-        } else {
-            &found.incompatible
-        };
-        json!({"is_compatible": compatible, "messages": messages})
+    let mut body = json!({"is_compatible": compatible});
+    let messages = if compatible {
+        &found.warnings
     } else {
-        json!({"is_compatible": compatible})
+        &found.incompatible
     };
+    if verbose && !messages.is_empty() {
+        body["messages"] = json!(messages);
+    }
     Ok(Warned(found.warnings, Json(body)))
 }
 

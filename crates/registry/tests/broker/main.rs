@@ -1,5 +1,6 @@
 //! The registry against a real broker, as unmodified clients use it.
 
+mod api;
 mod support;
 
 use apache_avro::types::Value as Avro;
@@ -319,7 +320,7 @@ async fn headers_and_unknown_paths() {
     let (content_type, body) = node.raw("/schemas/types", "application/json").await;
     assert_eq!(
         (content_type.as_str(), body.as_str()),
-        ("application/json", r#"["JSON","AVRO"]"#)
+        ("application/json", r#"["JSON","PROTOBUF","AVRO"]"#)
     );
     let (_, body) = node.raw("/subjects", "text/html").await;
     assert_eq!(

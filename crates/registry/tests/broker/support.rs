@@ -186,6 +186,18 @@ impl Node {
         (name, response.text().await.expect("text"))
     }
 
+    /// The warnings that come with the answer to a POST.
+    pub(crate) async fn warnings(&self, path: &str, body: &Value) -> Vec<String> {
+        let request = self.client.post(format!("{}{path}", self.url));
+        let request = request
+            .header("content-type", "application/json")
+            .body(body.to_string());
+        let response = request.send().await.expect("answers");
+        let values = response.headers().get_all("meshlog-warning").iter();
+        let texts = values.map(|value| value.to_str().expect("plain text").to_owned());
+        texts.collect()
+    }
+
     pub(crate) async fn stop(self) {
         self.server.abort();
         timeout(LIMIT, self.handle.stop())

@@ -4,6 +4,7 @@
 //! ```text
 //! broker (one for a test binary) ◀── mesh (`meshlog up` as a child, its command line, its API)
 //! documents (schemas/examples, renamed) ──▶ apply        flights (generated, seeded) ──▶ publish
+//! registries (instances of `meshlog registry`, side by side)
 //! python (confluent_kafka, fastavro): counts and reads what Meshlog wrote, without Meshlog's code
 //! wait (for a state, never for a while)      process (children with deadlines, ended by their ids)
 //! ```
@@ -16,6 +17,7 @@ pub mod flights;
 pub mod mesh;
 pub mod process;
 pub mod python;
+pub mod registries;
 pub mod wait;
 
 pub use documents::Domain;

@@ -4,7 +4,7 @@ use crate::broker::{cluster, runtime, unique};
 use crate::process::{Output, Running, end_with_us, run, signal, tail, wait_end};
 use crate::wait::{LIMIT, wait_for};
 use nix::sys::signal::Signal;
-use serde::Deserialize;
+use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::Value;
 use std::ffi::OsStr;
 use std::fs::{File, OpenOptions};
@@ -303,9 +303,9 @@ pub fn up(id: &str, home: &Path, kafka: Kafka) -> Command {
     command
 }
 
-/// Starts `up` and waits until it is ready.
+/// Starts a service and waits until it says that it is ready; its log is `up.log` in `home`.
 #[track_caller]
-fn launch(command: &mut Command, home: &Path) -> (Child, Ready) {
+pub(crate) fn launch<R: DeserializeOwned>(command: &mut Command, home: &Path) -> (Child, R) {
     let log_path = home.join("up.log");
     let log: std::io::Result<File> = OpenOptions::new().create(true).append(true).open(&log_path);
     command
@@ -330,7 +330,7 @@ fn launch(command: &mut Command, home: &Path) -> (Child, Ready) {
     }
     assert!(
         ready.is_some(),
-        "`up` is not ready; it said `{line}`\n{}",
+        "the service is not ready; it said `{line}`\n{}",
         tail(&log_path)
     );
     (child, ready.expect("just looked"))

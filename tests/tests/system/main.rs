@@ -5,5 +5,6 @@ mod control;
 mod flights;
 mod kill;
 mod rebuild;
+mod registries;
 mod registry;
 mod script;

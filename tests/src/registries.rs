@@ -1,0 +1,118 @@
+//! Instances of the schema registry that run alone, side by side on the shared Kafka.
+
+use crate::broker::{cluster, runtime};
+use crate::mesh::{binary, launch};
+use crate::process::{signal, tail};
+use nix::sys::signal::Signal;
+use serde::Deserialize;
+use serde_json::Value;
+use std::process::Child;
+use std::time::Duration;
+use tempfile::TempDir;
+
+/// An instance. Dropping it ends its process.
+#[derive(Debug)]
+pub struct Registry {
+    /// Where it is.
+    pub url: String,
+    child: Child,
+    home: TempDir,
+}
+
+/// What an instance says when it is ready.
+#[derive(Debug, Deserialize)]
+struct Ready {
+    registry: String,
+}
+
+impl Registry {
+    /// Starts an instance of the registry of a mesh, on a free port, and waits until it is ready.
+    #[track_caller]
+    pub fn start(mesh: &str) -> Self {
+        let home = tempfile::tempdir().expect("a temporary directory");
+        let mut command = binary(home.path());
+        command
+            .env("MESHLOG_MESH__ID", mesh)
+            .env("MESHLOG_REGISTRY__TOPIC", format!("{mesh}.schemas"))
+            .args(["registry", "--registry-port", "0", "-o", "json"])
+            .args(["--bootstrap-servers", cluster().bootstrap()]);
+        let (child, ready): (Child, Ready) = launch(&mut command, home.path());
+        Self {
+            url: ready.registry,
+            child,
+            home,
+        }
+    }
+
+    /// Stops it in its tracks, as a long pause of its machine would.
+    pub fn pause(&self) {
+        signal(self.child.id(), Signal::SIGSTOP);
+    }
+
+    /// Lets it go on.
+    pub fn resume(&self) {
+        signal(self.child.id(), Signal::SIGCONT);
+    }
+
+    /// Ends it as a crash would.
+    pub fn kill_9(mut self) {
+        self.child.kill().expect("a child can be killed");
+        self.child.wait().expect("a child can be waited for");
+    }
+
+    /// Whether it is the one that writes.
+    pub fn is_writer(&self) -> bool {
+        let text = ask(&format!("{}/metrics", self.url), None);
+        text.is_ok_and(|(_, text)| text.contains("kafka_schema_registry_master_slave_role 1"))
+    }
+
+    /// Asks for JSON.
+    ///
+    /// # Errors
+    /// Why there is no answer, as text.
+    pub fn get(&self, path: &str) -> Result<(u16, Value), String> {
+        let (status, text) = ask(&format!("{}{path}", self.url), None)?;
+        Ok((status, serde_json::from_str(&text).map_err(|e| e.to_string())?))
+    }
+}
+
+/// A GET, or a POST with a body; status and text.
+///
+/// # Errors
+/// Why there is no answer, as text.
+pub fn ask(url: &str, body: Option<&Value>) -> Result<(u16, String), String> {
+    runtime().block_on(ask_async(url.to_owned(), body.cloned()))
+}
+
+/// As [`ask`].
+///
+/// # Errors
+/// Why there is no answer, as text.
+pub async fn ask_async(url: String, body: Option<Value>) -> Result<(u16, String), String> {
+    // A proxy of the environment is for the world outside.
+    let client = reqwest::Client::builder().no_proxy().build().expect("a client");
+    let request = match body {
+        Some(body) => client
+            .post(&url)
+            .header("content-type", "application/json")
+            .body(body.to_string()),
+        None => client.get(&url),
+    };
+    let answer = request.timeout(Duration::from_secs(15)).send().await;
+    let answer = answer.map_err(|error| format!("{error:?}"))?;
+    let status = answer.status().as_u16();
+    let text = answer.text().await.map_err(|error| format!("{error:?}"))?;
+    Ok((status, text))
+}
+
+impl Drop for Registry {
+    fn drop(&mut self) {
+        // Already waited for where it has ended.
+        drop(self.child.kill());
+        drop(self.child.wait());
+        if std::thread::panicking() {
+            let log = tail(&self.home.path().join("up.log"));
+            eprintln!("--- the end of the log of {}:\n{log}", self.url);
+        }
+    }
+}

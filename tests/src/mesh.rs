@@ -204,7 +204,7 @@ impl TestMesh {
     #[track_caller]
     pub fn restart(&mut self) {
         assert!(self.up.is_none(), "up runs");
-        let (child, ready) = launch(&mut self.up_command(), self.home.path());
+        let (child, ready): (Child, Ready) = launch(&mut self.up_command(), self.home.path());
         self.up = Some(child);
         assert_eq!(ready, self.ready, "the next `up` takes the same ports");
     }

@@ -69,6 +69,8 @@ pub(crate) struct MeshInfo {
     pub(crate) mesh_id: String,
     /// Kafka.
     pub(crate) bootstrap_servers: String,
+    /// The schema registry's address.
+    pub(crate) registry: String,
 }
 
 impl MeshInfo {
@@ -358,7 +360,8 @@ pub(crate) fn items(answer: Value) -> Vec<Value> {
     }
 }
 
-fn is_loopback(host: &str) -> bool {
+/// Whether a host of a URL is this machine itself.
+pub(crate) fn is_loopback(host: &str) -> bool {
     let host = host.trim_matches(['[', ']']);
     host == "localhost"
         || host
@@ -368,7 +371,7 @@ fn is_loopback(host: &str) -> bool {
 
 /// The address in the configuration, if there is one.
 fn configured() -> anyhow::Result<Option<String>> {
-    let config = Config::load()?;
+    let config = Config::load(None)?;
     Ok(Some(config.client.http).filter(|http| !http.is_empty()))
 }
 

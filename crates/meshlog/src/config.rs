@@ -1,6 +1,6 @@
 //! Configuration: embedded defaults < `meshlog.toml` < `MESHLOG_A__B` < flags.
 //!
-//! Flags are laid over by the commands that have them. `MESHLOG_HTTP` and `MESHLOG_TOKEN` are the client's: they hold no
+//! A role may be told another file with `--config`. Flags are laid over by the commands that have them. `MESHLOG_HTTP` and `MESHLOG_TOKEN` are the client's: they hold no
 //! `__` and are not read here.
 
 use anyhow::{Context, bail};
@@ -8,7 +8,9 @@ use contract::address::check_name;
 use figment::Figment;
 use figment::providers::{Env, Format, Toml};
 use serde::Deserialize;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+
+use crate::exit::Failure;
 
 /// The defaults, which are also the template that a user copies.
 const DEFAULTS: &str = include_str!("meshlog.toml");
@@ -44,12 +46,16 @@ pub(crate) struct Mesh {
 pub(crate) struct Registry {
     /// The log of schemas.
     pub(crate) topic: String,
+    /// Where the role listens when it runs alone, as `HOST:PORT`.
+    pub(crate) listen: String,
 }
 
 /// `[kafka]`
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Kafka {
+    /// The cluster that roles which run alone connect to; empty = a flag names it.
+    pub(crate) bootstrap_servers: String,
     /// Where the jars of the development broker are kept; empty = the user's cache directory.
     pub(crate) cache: String,
 }
@@ -63,14 +69,19 @@ pub(crate) struct Client {
 }
 
 impl Config {
-    /// Read the configuration.
+    /// Read the configuration, from a file that has to be there, or from the working directory's if it has one.
     ///
     /// # Errors
-    /// Unknown keys, wrong types, and a mesh id that is no valid name; the file is named.
-    pub(crate) fn load() -> anyhow::Result<Self> {
+    /// A file that was named and is not there; unknown keys, wrong types, and a mesh id that is no valid name: the file
+    /// is named.
+    pub(crate) fn load(file: Option<&Path>) -> anyhow::Result<Self> {
+        if let Some(missing) = file.filter(|file| !file.is_file()) {
+            let text = format!("there is no configuration file {}", missing.display());
+            return Err(Failure::Usage(text).into());
+        }
         let figment = Figment::new()
             .merge(Toml::string(DEFAULTS))
-            .merge(Toml::file(FILE))
+            .merge(Toml::file(file.unwrap_or(Path::new(FILE))))
             .merge(
                 Env::prefixed("MESHLOG_")
                     .filter(|key| key.as_str().contains("__"))
@@ -110,16 +121,31 @@ mod tests {
     #[test]
     fn defaults_file_and_environment_in_this_order() {
         figment::Jail::expect_with(|jail| {
-            let config = Config::load().expect("defaults");
+            let config = Config::load(None).expect("defaults");
             assert_eq!(config.mesh.id, "mesh");
             assert_eq!(config.registry.topic, "_schemas");
             jail.create_file(FILE, "[mesh]\nid = \"from-file\"\n")?;
-            assert_eq!(Config::load().expect("file").mesh.id, "from-file");
+            assert_eq!(Config::load(None).expect("file").mesh.id, "from-file");
             jail.set_env("MESHLOG_MESH__ID", "from-env");
             jail.set_env("MESHLOG_HTTP", "http://client-only");
-            assert_eq!(Config::load().expect("env").mesh.id, "from-env");
+            assert_eq!(Config::load(None).expect("env").mesh.id, "from-env");
             jail.set_env("MESHLOG_MESH__ID", "Not A Name");
-            assert!(Config::load().is_err());
+            assert!(Config::load(None).is_err());
+            Ok(())
+        });
+    }
+
+    #[test]
+    fn a_file_that_is_named_has_to_be_there_and_is_read_instead() {
+        figment::Jail::expect_with(|jail| {
+            jail.create_file(FILE, "[mesh]\nid = \"here\"\n")?;
+            jail.create_file("other.toml", "[kafka]\nbootstrap_servers = \"k:9092\"\n")?;
+            let config = Config::load(Some(Path::new("other.toml"))).expect("reads");
+            assert_eq!(config.mesh.id, "mesh");
+            assert_eq!(config.kafka.bootstrap_servers, "k:9092");
+            assert_eq!(config.registry.listen, "127.0.0.1:8081");
+            let missing = Config::load(Some(Path::new("none.toml"))).expect_err("missing");
+            assert!(matches!(missing.downcast_ref(), Some(Failure::Usage(_))));
             Ok(())
         });
     }
@@ -128,7 +154,7 @@ mod tests {
     fn unknown_keys_are_refused() {
         figment::Jail::expect_with(|jail| {
             jail.create_file(FILE, "[mesh]\nidd = \"x\"\n")?;
-            let error = format!("{:#}", Config::load().expect_err("unknown key"));
+            let error = format!("{:#}", Config::load(None).expect_err("unknown key"));
             assert!(error.contains("idd"), "{error}");
             Ok(())
         });

@@ -37,7 +37,7 @@ const LIST: &[Column] = &[
 /// Runs a benchmark.
 pub(super) async fn run(global: &Global, verb: Verb) -> anyhow::Result<()> {
     let Verb::Enforce { bootstrap_servers } = verb;
-    let cache = Config::load()?.jar_cache();
+    let cache = Config::load(None)?.jar_cache();
     let benching = tokio::task::spawn_blocking(move || enforce(bootstrap_servers, cache));
     let report = benching.await.context("the benchmark's thread failed")??;
     match global.output {

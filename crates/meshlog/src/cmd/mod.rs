@@ -10,6 +10,7 @@ mod port;
 mod product;
 mod publish;
 mod quarantine;
+mod registry;
 mod search;
 mod whoami;
 
@@ -79,6 +80,8 @@ enum Command {
     /// Domains
     #[command(subcommand)]
     Domain(domain::Verb),
+    /// Run the schema registry alone; export, import and compare registries
+    Registry(registry::Args),
     /// Find products, ports, contracts and fields
     Search(search::Args),
     /// Who the mesh takes you for
@@ -94,7 +97,22 @@ enum Command {
 impl Cli {
     /// Whether the command runs until it is stopped.
     pub(crate) fn is_service(&self) -> bool {
-        matches!(self.command, Command::Up(_) | Command::Demo(_))
+        match &self.command {
+            Command::Up(_) | Command::Demo(_) => true,
+            Command::Registry(args) => args.is_service(),
+            Command::Apply(_)
+            | Command::Publish(_)
+            | Command::Consume(_)
+            | Command::Port(_)
+            | Command::Quarantine(_)
+            | Command::Contract(_)
+            | Command::Product(_)
+            | Command::Domain(_)
+            | Command::Search(_)
+            | Command::Whoami
+            | Command::Audit(_)
+            | Command::Bench(_) => false,
+        }
     }
 }
 
@@ -112,6 +130,7 @@ pub(crate) async fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Contract(verb) => contract::run(global, verb).await,
         Command::Product(verb) => product::run(global, verb).await,
         Command::Domain(verb) => domain::run(global, verb).await,
+        Command::Registry(args) => registry::run(global, args).await,
         Command::Search(args) => search::run(global, args).await,
         Command::Whoami => whoami::run(global).await,
         Command::Audit(verb) => audit::run(global, verb).await,
@@ -150,6 +169,12 @@ mod tests {
             "contract list",
             "product show d/p",
             "domain list",
+            "registry",
+            "registry --config meshlog.toml --bootstrap-servers k:9092 --registry-port 0 -o json",
+            "registry export --to f.jsonl",
+            "registry export --from http://r:8081 --to f.jsonl -o json",
+            "registry import --from f.jsonl --registry http://r:8081 --dry-run",
+            "registry -o json check --from http://r:8081",
             "search delay",
             "whoami",
             "audit log --from 3 --type mesh.founded.v1",
@@ -177,6 +202,11 @@ mod tests {
             "quarantine show a.b.c.v1 0",
             "product show x",
             "port list -o yaml",
+            "registry export",
+            "registry import",
+            "registry check --registry http://r:8081",
+            "registry serve",
+            "registry --registry-port many",
             "up --dir",
         ];
         for line in bad {

@@ -26,7 +26,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 /// How long open answers may take to end at a stop; live streams would never.
-const DRAIN: Duration = Duration::from_secs(2);
+pub(crate) const DRAIN: Duration = Duration::from_secs(2);
 
 /// What `up` is told.
 #[derive(Debug, Clone, clap::Args)]
@@ -88,7 +88,7 @@ pub(crate) struct Running {
 impl Running {
     /// Start everything and wait until it is ready.
     pub(crate) async fn start(args: UpArgs) -> anyhow::Result<Self> {
-        let config = Config::load()?;
+        let config = Config::load(None)?;
         let mut directory = Directory::open(&args.dir, &config.mesh.id)?;
         let registry_port = directory.registry_port(args.registry_port);
         let registry_listener = listen(registry_port, "--registry-port").await?;
@@ -173,7 +173,8 @@ async fn listen(port: u16, flag: &str) -> anyhow::Result<TcpListener> {
     }
 }
 
-fn serve(
+/// Serves a router until it is told to stop; answers on their way are finished.
+pub(crate) fn serve(
     listener: TcpListener,
     router: axum::Router,
     mut stopping: watch::Receiver<bool>,

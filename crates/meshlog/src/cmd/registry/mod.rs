@@ -1,0 +1,186 @@
+//! `meshlog registry`: the registry's role by itself; and whole registries, anybody's, to a file, into another, compared.
+//!
+//! ```text
+//! export ─▶ dump ─▶ file          (no verb) role ─▶ registry::start
+//!            │
+//!            ├─▶ plan (order) ─▶ import ─▶ export, compare
+//!            └─▶ compare
+//! ```
+
+mod compare;
+mod dump;
+mod export;
+mod file;
+mod import;
+mod order;
+mod plan;
+mod remote;
+mod role;
+
+use std::path::{Path, PathBuf};
+
+use clap::Subcommand;
+use serde_json::{Value, json};
+
+use super::Global;
+use crate::client::{Client, DryRun};
+use crate::exit::{Exit, Failure, said};
+use crate::output::{self, Column, Format};
+use compare::{Difference, Others, compare};
+use dump::Dump;
+use remote::Remote;
+
+/// Without a verb: run the registry alone, beside any number of others on the same Kafka.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    verb: Option<Verb>,
+    #[command(flatten)]
+    role: role::RoleArgs,
+}
+
+/// What to do with a registry's content.
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Write all of a registry (Confluent's, Karapace's, ours) to a file
+    Export {
+        /// The registry; otherwise the mesh's own
+        #[arg(long, value_name = "URL")]
+        from: Option<String>,
+        /// The file, JSON Lines
+        #[arg(long, value_name = "FILE")]
+        to: PathBuf,
+    },
+    /// Bring a file or another registry's content into a registry, ids and versions kept
+    #[command(
+        after_help = "While it runs, the subjects concerned are in IMPORT mode. Run it again after an \
+                            interruption: it does what is left. It ends with a check; differences are exit code 3."
+    )]
+    Import {
+        /// An export, or the registry to read
+        #[arg(long, value_name = "FILE|URL")]
+        from: String,
+        /// The registry to write to; otherwise the mesh's own
+        #[arg(long, value_name = "URL")]
+        registry: Option<String>,
+        /// Say what would be done
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// Compare a registry with a file or another registry; differences are exit code 3
+    Check {
+        /// An export, or the registry to read
+        #[arg(long, value_name = "FILE|URL")]
+        from: String,
+        /// The registry to look at; otherwise the mesh's own
+        #[arg(long, value_name = "URL")]
+        registry: Option<String>,
+    },
+}
+
+const DIFFERENCES: &[Column] = &[
+    ("kind", "kind"),
+    ("subject", "subject"),
+    ("version", "version"),
+    ("member", "member"),
+    ("source", "source"),
+    ("registry", "registry"),
+];
+
+impl Args {
+    /// Whether it is the role, which runs until it is stopped.
+    pub(crate) fn is_service(&self) -> bool {
+        self.verb.is_none()
+    }
+}
+
+/// Runs the role or a verb.
+pub(super) async fn run(global: &Global, args: Args) -> anyhow::Result<()> {
+    let Some(verb) = args.verb else {
+        return role::run(global, args.role).await;
+    };
+    if args.role != role::RoleArgs::default() {
+        // clap can refuse this too, but then also the options that every command has
+        return Err(usage(
+            "--config, --bootstrap-servers and --registry-port are for the registry itself, not for its verbs",
+        ));
+    }
+    match verb {
+        Verb::Export { from, to } => {
+            let remote = remote(global, from).await?;
+            output::object(global.output, &export::run(&remote, &to).await?)?;
+            Ok(())
+        }
+        Verb::Import {
+            from,
+            registry,
+            dry_run,
+        } => {
+            let dry_run = if dry_run { DryRun::Yes } else { DryRun::No };
+            let source = source(&from).await?;
+            let remote = remote(global, registry).await?;
+            let done = import::run(&source, &remote, dry_run).await?;
+            conclude(global.output, done.numbers, &done.differences)
+        }
+        Verb::Check { from, registry } => check(global, &from, registry).await,
+    }
+}
+
+async fn check(global: &Global, from: &str, registry: Option<String>) -> anyhow::Result<()> {
+    let source = source(from).await?;
+    let remote = remote(global, registry).await?;
+    let there = export::read(&remote).await?;
+    let numbers = json!({
+        "source": source.source,
+        "registry": remote.address(),
+        "schemas": source.schemas.len(),
+    });
+    let differences = compare(&source, &there, Others::Count);
+    conclude(global.output, numbers, &differences)
+}
+
+/// The registry that is named, or the mesh's own.
+async fn remote(global: &Global, named: Option<String>) -> anyhow::Result<Remote> {
+    match named {
+        Some(url) => Remote::new(&url),
+        None => Remote::new(&Client::new(&global.target)?.mesh().await?.registry),
+    }
+}
+
+/// What a file or a registry holds.
+async fn source(from: &str) -> anyhow::Result<Dump> {
+    if from.starts_with("http://") || from.starts_with("https://") {
+        export::read(&Remote::new(from)?).await
+    } else {
+        file::read(Path::new(from))
+    }
+}
+
+/// Prints what was done and what differs, which ends the command as refused.
+fn conclude(format: Format, numbers: Value, differences: &[Difference]) -> anyhow::Result<()> {
+    let rows: Vec<Value> = differences.iter().map(Difference::to_json).collect();
+    let mut summary = numbers;
+    match format {
+        Format::Json => {
+            summary["differences"] = Value::Array(rows);
+            output::json_line(&summary)?;
+        }
+        Format::Table => {
+            summary["differences"] = differences.len().into();
+            output::object(format, &summary)?;
+            if !rows.is_empty() {
+                output::list(format, DIFFERENCES, &rows)?;
+            }
+        }
+    }
+    if differences.is_empty() {
+        Ok(())
+    } else {
+        Err(said(Exit::Refused))
+    }
+}
+
+/// A wrong use, in words.
+fn usage(text: impl Into<String>) -> anyhow::Error {
+    Failure::Usage(text.into()).into()
+}

@@ -1,0 +1,371 @@
+//! What an import has to do: the difference between a registry and what it is to hold, or why it cannot.
+//!
+//! The plan is made from both sides, so that a run after one that was killed does the rest, and a run after one that
+//! was not does nothing.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use registry::name;
+use serde_json::{Map, Value};
+
+use super::compare::{content, scopes};
+use super::dump::{Dump, Key, Scope, WHOLE};
+use super::order::{Step, waves};
+
+/// The mode in which a registry takes ids and versions as they are given.
+pub(super) const IMPORT: &str = "IMPORT";
+
+/// The mode where none is set.
+const READWRITE: &str = "READWRITE";
+
+/// What has to be done, in this order.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(super) struct Plan {
+    /// Where ids and versions have to be taken as given.
+    pub(super) import: BTreeSet<Scope>,
+    /// Versions to register and delete.
+    pub(super) waves: Vec<Vec<Step>>,
+    /// Settings: what to change, or (`None`) that they are to be removed.
+    pub(super) configs: BTreeMap<Scope, Option<Map<String, Value>>>,
+    /// Modes at the end; `None` is none of its own.
+    pub(super) modes: BTreeMap<Scope, Option<String>>,
+}
+
+impl Plan {
+    /// Versions to register.
+    pub(super) fn registrations(&self) -> usize {
+        self.steps()
+            .filter(|step| matches!(step, Step::Register(_)))
+            .count()
+    }
+
+    /// Versions to delete.
+    pub(super) fn deletions(&self) -> usize {
+        self.steps()
+            .filter(|step| matches!(step, Step::Delete(_)))
+            .count()
+    }
+
+    fn steps(&self) -> impl Iterator<Item = &Step> {
+        self.waves.iter().flatten()
+    }
+}
+
+/// The plan that brings `source` into `registry`.
+///
+/// # Errors
+/// Every reason why it cannot be brought there with its ids and versions.
+pub(super) fn plan(source: &Dump, registry: &Dump) -> Result<Plan, Vec<String>> {
+    let conflicts = conflicts(source, registry);
+    if !conflicts.is_empty() {
+        return Err(conflicts);
+    }
+    let steps = steps(source, registry);
+    let configs = configs(source, registry);
+    let import = import_scopes(source, registry, &steps, &configs);
+    let modes = modes(source, registry, &import);
+    Ok(Plan {
+        import,
+        waves: waves(source, steps),
+        configs,
+        modes,
+    })
+}
+
+/// What of the registry is in the way.
+fn conflicts(source: &Dump, registry: &Dump) -> Vec<String> {
+    let mut found = Vec::new();
+    let subjects = source.subjects();
+    let mut ids: BTreeMap<(&str, u32), &Key> = BTreeMap::new();
+    for (key, there) in &registry.schemas {
+        ids.insert((name::context_of(&key.0), there.id), key);
+        let of = format!("subject '{}' version {}", key.0, key.1);
+        match source.schemas.get(key) {
+            Some(wanted) => {
+                if let Some((member, was, is)) = content(wanted, there).into_iter().next() {
+                    found.push(format!("{of} has {member} {is}, the source {was}"));
+                }
+            }
+            None if subjects.contains(key.0.as_str()) => {
+                found.push(format!("{of} is not in the source"));
+            }
+            None => {}
+        }
+    }
+    for (key, wanted) in &source.schemas {
+        if registry.schemas.contains_key(key) {
+            continue;
+        }
+        let taken = ids.get(&(name::context_of(&key.0), wanted.id));
+        let Some(there) = taken.and_then(|taken| registry.schemas.get(*taken)) else {
+            continue;
+        };
+        if !content(wanted, there).is_empty() {
+            found.push(format!(
+                "id {} of subject '{}' version {} stands for another schema there: subject '{}' version {}",
+                wanted.id, key.0, key.1, there.subject, there.version
+            ));
+        }
+    }
+    found
+}
+
+fn steps(source: &Dump, registry: &Dump) -> BTreeSet<Step> {
+    let mut steps = BTreeSet::new();
+    for (key, wanted) in &source.schemas {
+        let there = registry.schemas.get(key).map(|there| there.deleted);
+        let register = match there {
+            None => true,
+            Some(deleted) => deleted && !wanted.deleted,
+        };
+        if register {
+            steps.insert(Step::Register(key.clone()));
+        }
+        if wanted.deleted && there != Some(true) {
+            steps.insert(Step::Delete(key.clone()));
+        }
+    }
+    steps
+}
+
+/// Settings that are not as in the source, where the source has any, and for its subjects.
+fn configs(source: &Dump, registry: &Dump) -> BTreeMap<Scope, Option<Map<String, Value>>> {
+    let mut found = BTreeMap::new();
+    for scope in managed(source, &source.configs) {
+        let (wanted, there) = (source.settings(scope), registry.settings(scope));
+        if wanted == there || (wanted.is_none() && registry.owner(scope).is_some()) {
+            continue;
+        }
+        let change = wanted.map(|wanted| update(&wanted, &there.unwrap_or_default()));
+        found.insert(scope.to_owned(), change);
+    }
+    found
+}
+
+/// The body of `PUT /config` that turns one into the other: what it does not name stays, `null` clears.
+fn update(wanted: &Map<String, Value>, there: &Map<String, Value>) -> Map<String, Value> {
+    let spelled = |member: &String| match member.as_str() {
+        // as it is called in requests
+        "compatibilityLevel" => "compatibility".to_owned(),
+        other => other.to_owned(),
+    };
+    let mut body = Map::new();
+    for (member, value) in wanted {
+        if there.get(member) != Some(value) {
+            body.insert(spelled(member), value.clone());
+        }
+    }
+    for member in there.keys().filter(|member| !wanted.contains_key(*member)) {
+        body.insert(spelled(member), Value::Null);
+    }
+    body
+}
+
+/// The source's subjects, and where it has something set.
+fn managed<'s, T>(source: &'s Dump, set: &'s BTreeMap<Scope, T>) -> BTreeSet<&'s str> {
+    let mut scopes = source.subjects();
+    scopes.extend(set.keys().map(String::as_str));
+    scopes
+}
+
+/// Where the registry has to take ids as given: whole contexts where all there is comes from the source, else single
+/// subjects, so that others may go on writing to theirs.
+fn import_scopes(
+    source: &Dump,
+    registry: &Dump,
+    steps: &BTreeSet<Step>,
+    configs: &BTreeMap<Scope, Option<Map<String, Value>>>,
+) -> BTreeSet<Scope> {
+    let subjects = source.subjects();
+    let others: BTreeSet<&str> = registry
+        .subjects()
+        .difference(&subjects)
+        .map(|subject| name::context_of(subject))
+        .collect();
+    let mut scopes = BTreeSet::new();
+    let concerned = steps.iter().map(|step| match step {
+        Step::Register((subject, _)) | Step::Delete((subject, _)) => subject.as_str(),
+    });
+    for subject in concerned.collect::<BTreeSet<_>>() {
+        let context = name::context_of(subject);
+        let is_shared = if context == name::DEFAULT {
+            // what is set for the default context holds for the others too, in older registries
+            !others.is_empty()
+        } else {
+            others.contains(context)
+        };
+        let has_own = registry.modes.contains_key(subject) || registry.owner(subject).is_some();
+        if is_shared || has_own {
+            scopes.insert(subject.to_owned());
+        } else {
+            scopes.insert(name::prefix(context));
+        }
+    }
+    // settings of what may only be read cannot be changed either
+    let frozen = |scope: &&Scope| {
+        let mode = registry.modes.get(*scope);
+        mode.is_some_and(|mode| mode.starts_with("READONLY"))
+    };
+    scopes.extend(configs.keys().filter(frozen).cloned());
+    scopes
+}
+
+/// The modes that are not as in the source once everything has been imported.
+fn modes(
+    source: &Dump,
+    registry: &Dump,
+    import: &BTreeSet<Scope>,
+) -> BTreeMap<Scope, Option<String>> {
+    let mut found = BTreeMap::new();
+    let mut concerned = managed(source, &source.modes);
+    concerned.extend(import.iter().map(String::as_str));
+    for scope in concerned {
+        let wanted = source.modes.get(scope).map(String::as_str);
+        let there = if import.contains(scope) {
+            Some(IMPORT)
+        } else {
+            registry.modes.get(scope).map(String::as_str)
+        };
+        // the whole registry always has a mode, whether one is set or not
+        let plain = |mode: Option<&str>| scope == WHOLE && mode.unwrap_or(READWRITE) == READWRITE;
+        if wanted == there || (plain(wanted) && plain(there)) {
+            continue;
+        }
+        let target = wanted.filter(|_| !plain(wanted));
+        found.insert(scope.to_owned(), target.map(str::to_owned));
+    }
+    found
+}
+
+/// Subjects of the registry that the source does not know.
+pub(super) fn others(source: &Dump, registry: &Dump) -> usize {
+    let known = scopes(source);
+    let subjects = registry.subjects();
+    subjects.difference(&known).count()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::dump::Schema;
+    use super::super::dump::samples::{deleted, dump, schema};
+    use super::*;
+    use serde_json::json;
+
+    fn set(value: Value) -> Map<String, Value> {
+        value.as_object().expect("an object").clone()
+    }
+
+    fn source() -> Dump {
+        let mut source = dump(vec![
+            schema("s", 1, 1),
+            deleted(schema("s", 2, 2)),
+            schema(":.eu:t", 1, 1),
+        ]);
+        source
+            .configs
+            .insert("s".into(), set(json!({"compatibilityLevel": "FULL"})));
+        source.modes.insert(WHOLE.into(), "READWRITE".into());
+        source.modes.insert(":.eu:".into(), "READONLY".into());
+        source
+    }
+
+    fn scopes_of(plan: &Plan) -> Vec<&str> {
+        plan.import.iter().map(String::as_str).collect()
+    }
+
+    #[test]
+    fn an_empty_registry_is_filled() {
+        let plan = plan(&source(), &dump(vec![])).expect("a plan");
+        assert_eq!((plan.registrations(), plan.deletions()), (3, 1));
+        assert_eq!(scopes_of(&plan), ["", ":.eu:"]);
+        assert_eq!(
+            plan.configs["s"],
+            Some(set(json!({"compatibility": "FULL"})))
+        );
+        assert_eq!(plan.modes[WHOLE], None);
+        assert_eq!(plan.modes[":.eu:"].as_deref(), Some("READONLY"));
+    }
+
+    #[test]
+    fn what_is_there_already_leaves_nothing_to_do() {
+        let plan = plan(&source(), &source()).expect("a plan");
+        assert_eq!(plan, Plan::default());
+    }
+
+    #[test]
+    fn a_killed_import_is_gone_on_with() {
+        let mut half = dump(vec![schema("s", 1, 1), schema("s", 2, 2)]);
+        half.modes.insert(WHOLE.into(), IMPORT.into());
+        half.modes.insert(":.eu:".into(), IMPORT.into());
+        let plan = plan(&source(), &half).expect("a plan");
+        let left = [
+            Step::Register((":.eu:t".into(), 1)),
+            Step::Delete(("s".into(), 2)),
+        ];
+        assert_eq!(plan.waves, [left.to_vec()]);
+        assert_eq!(plan.modes[WHOLE], None);
+        assert_eq!(plan.modes[":.eu:"].as_deref(), Some("READONLY"));
+    }
+
+    #[test]
+    fn only_modes_may_be_left() {
+        let mut done = source();
+        done.modes.insert(WHOLE.into(), IMPORT.into());
+        done.modes.insert("s".into(), IMPORT.into());
+        let plan = plan(&source(), &done).expect("a plan");
+        assert!(plan.waves.is_empty() && plan.import.is_empty());
+        let modes: Vec<_> = plan.modes.into_iter().collect();
+        assert_eq!(modes, [(String::new(), None), ("s".into(), None)]);
+    }
+
+    #[test]
+    fn others_go_on_with_their_subjects() {
+        let registry = dump(vec![schema("other", 1, 9)]);
+        let source = dump(vec![schema("s", 1, 1)]);
+        let plan = plan(&source, &registry).expect("a plan");
+        assert_eq!(scopes_of(&plan), ["s"]);
+        assert_eq!(others(&source, &registry), 1);
+    }
+
+    #[test]
+    fn what_cannot_keep_its_id_or_version_is_refused() {
+        let why = |registry: Dump| {
+            let told = plan(&source(), &registry).expect_err("refused");
+            told.join("; ")
+        };
+        let another = Schema {
+            schema: "\"string\"".into(),
+            ..schema("other", 5, 2)
+        };
+        let taken = why(dump(vec![another]));
+        assert!(taken.contains("id 2 of subject 's' version 2"), "{taken}");
+        assert!(taken.contains("subject 'other' version 5"), "{taken}");
+        let other_content = why(dump(vec![schema("s", 1, 7)]));
+        assert!(
+            other_content.contains("has id 7, the source 1"),
+            "{other_content}"
+        );
+        let more = why(dump(vec![schema("s", 3, 8)]));
+        assert!(more.contains("version 3 is not in the source"), "{more}");
+    }
+
+    #[test]
+    fn one_schema_under_two_subjects_is_no_conflict() {
+        let registry = dump(vec![schema("other", 1, 1)]);
+        let source = dump(vec![schema("s", 1, 1)]);
+        assert!(plan(&source, &registry).is_ok());
+    }
+
+    #[test]
+    fn settings_are_changed_to_the_letter() {
+        let mut registry = source();
+        let there = json!({"compatibilityLevel": "FULL", "normalize": true});
+        registry.configs.insert("s".into(), set(there));
+        registry
+            .configs
+            .insert(":.eu:t".into(), set(json!({"alias": "x"})));
+        let plan = plan(&source(), &registry).expect("a plan");
+        assert_eq!(plan.configs["s"], Some(set(json!({"normalize": null}))));
+        assert_eq!(plan.configs[":.eu:t"], None);
+    }
+}

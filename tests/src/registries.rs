@@ -72,7 +72,10 @@ impl Registry {
     /// Why there is no answer, as text.
     pub fn get(&self, path: &str) -> Result<(u16, Value), String> {
         let (status, text) = ask(&format!("{}{path}", self.url), None)?;
-        Ok((status, serde_json::from_str(&text).map_err(|e| e.to_string())?))
+        Ok((
+            status,
+            serde_json::from_str(&text).map_err(|e| e.to_string())?,
+        ))
     }
 }
 
@@ -90,7 +93,10 @@ pub fn ask(url: &str, body: Option<&Value>) -> Result<(u16, String), String> {
 /// Why there is no answer, as text.
 pub async fn ask_async(url: String, body: Option<Value>) -> Result<(u16, String), String> {
     // A proxy of the environment is for the world outside.
-    let client = reqwest::Client::builder().no_proxy().build().expect("a client");
+    let client = reqwest::Client::builder()
+        .no_proxy()
+        .build()
+        .expect("a client");
     let request = match body {
         Some(body) => client
             .post(&url)

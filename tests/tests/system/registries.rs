@@ -21,11 +21,19 @@ const HELD: Duration = Duration::from_secs(14);
 type Answers = Arc<Mutex<Vec<(usize, u64, u64)>>>;
 
 fn schema(number: usize) -> String {
-    format!(r#"{{"type":"fixed","name":"F{number}","size":{}}}"#, number + 1)
+    format!(
+        r#"{{"type":"fixed","name":"F{number}","size":{}}}"#,
+        number + 1
+    )
 }
 
 /// Registers every schema; a request that fails is tried again at the next instance.
-async fn client(me: usize, urls: Arc<Mutex<Vec<String>>>, answers: Answers, done: Arc<AtomicUsize>) {
+async fn client(
+    me: usize,
+    urls: Arc<Mutex<Vec<String>>>,
+    answers: Answers,
+    done: Arc<AtomicUsize>,
+) {
     for step in 0..SCHEMAS {
         let number = (step + 7 * me) % SCHEMAS;
         let body = json!({"schema": schema(number)});
@@ -33,7 +41,10 @@ async fn client(me: usize, urls: Arc<Mutex<Vec<String>>>, answers: Answers, done
         loop {
             let url = {
                 let urls = urls.lock().expect("not poisoned");
-                format!("{}/subjects/c{me}-{number}/versions", urls[turn % urls.len()])
+                format!(
+                    "{}/subjects/c{me}-{number}/versions",
+                    urls[turn % urls.len()]
+                )
             };
             if let Ok((200, text)) = ask_async(url, Some(body.clone())).await {
                 let answer: Value = serde_json::from_str(&text).expect("JSON");
@@ -61,7 +72,11 @@ fn progressed(done: &AtomicUsize, percent: usize) {
     wait_for(&format!("{percent} % of the registrations"), LIMIT, || {
         let count = done.load(Ordering::Relaxed);
         let due = CLIENTS * SCHEMAS * percent / 100;
-        if count >= due { Ok(()) } else { Err(format!("{count} of {due}")) }
+        if count >= due {
+            Ok(())
+        } else {
+            Err(format!("{count} of {due}"))
+        }
     });
 }
 
@@ -91,15 +106,24 @@ fn three_instances_give_one_answer_while_their_writer_is_killed_and_held() {
     instances.push(Registry::start(&mesh));
     *shared.lock().expect("not poisoned") = instances_urls(&instances);
     for client in clients {
-        broker::runtime().block_on(client).expect("no client panics");
+        broker::runtime()
+            .block_on(client)
+            .expect("no client panics");
     }
 
     let answers = answers.lock().expect("not poisoned").clone();
-    assert_eq!(answers.len(), CLIENTS * SCHEMAS, "every request was answered once");
+    assert_eq!(
+        answers.len(),
+        CLIENTS * SCHEMAS,
+        "every request was answered once"
+    );
     let mut ids: BTreeMap<usize, BTreeSet<u64>> = BTreeMap::new();
     for (number, id, version) in &answers {
         ids.entry(*number).or_default().insert(*id);
-        assert_eq!(*version, 1, "schema {number}: a repeated request made no second version");
+        assert_eq!(
+            *version, 1,
+            "schema {number}: a repeated request made no second version"
+        );
     }
     let of_schema: BTreeMap<usize, u64> = ids
         .iter()
@@ -118,7 +142,10 @@ fn three_instances_give_one_answer_while_their_writer_is_killed_and_held() {
 }
 
 fn instances_urls(instances: &[Registry]) -> Vec<String> {
-    instances.iter().map(|instance| instance.url.clone()).collect()
+    instances
+        .iter()
+        .map(|instance| instance.url.clone())
+        .collect()
 }
 
 /// An instance knows every schema by its id, and every subject.
@@ -126,7 +153,12 @@ fn instances_urls(instances: &[Registry]) -> Vec<String> {
 fn agrees(instance: &Registry, of_schema: &BTreeMap<usize, u64>) {
     for (number, id) in of_schema {
         let text = ask(&format!("{}/schemas/ids/{id}/schema", instance.url), None);
-        assert_eq!(text, Ok((200, schema(*number))), "{}: id {id}", instance.url);
+        assert_eq!(
+            text,
+            Ok((200, schema(*number))),
+            "{}: id {id}",
+            instance.url
+        );
     }
     let (_, subjects) = instance.get("/subjects").expect("answers");
     assert_eq!(

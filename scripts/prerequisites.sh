@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # Checks what the project needs of the machine, and installs what is missing when asked to.
-# Sourced by scripts/demo and scripts/test, which call
-#     require_prerequisites "$install" rust c openssl java maven [python]
+# Sourced by scripts/demo, scripts/test and scripts/test-clients, which call
+#     require_prerequisites "$install" rust c openssl java maven [python] [go] [node]
 # with install=yes or no. Each prerequisite X has have_X (is it there?), why_X (what it is for) and a line in packages_of
 # (where it comes from on Debian and Ubuntu). Written for bash 3.2, which is what macOS has.
 
@@ -40,6 +40,13 @@ why_maven() { echo "Maven (mvn), which fetches Apache Kafka's jars"; }
 have_python() { python3 -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))'; } 2>/dev/null
 why_python() { echo "Python 3.11 or newer with venv, for the tests that use Confluent's Python client"; }
 
+# What go.mod asks for; a Go from 1.21 on fetches that by itself where it may.
+have_go() { (cd "$root/tests/clients/go" && go list -m); } >/dev/null 2>&1
+why_go() { echo "Go $(sed -n 's/^go //p' "$root/tests/clients/go/go.mod") or newer, for the tests that use registry clients of Go"; }
+
+have_node() { node -e 'process.exit(Number(parseInt(process.versions.node) < 18))' && npm --version; } >/dev/null 2>&1
+why_node() { echo "Node 18 or newer with npm, for the tests that use Confluent's client for Node"; }
+
 # The Debian and Ubuntu packages of one prerequisite; rust is installed by install_rust.
 packages_of() {
     case $1 in
@@ -49,6 +56,8 @@ packages_of() {
         java) newest_jdk_package ;;
         maven) echo maven ;;
         python) echo python3 python3-venv ;;
+        go) echo golang-go ;;
+        node) echo nodejs npm ;;
     esac
 }
 
@@ -85,10 +94,10 @@ how_to_install() {
             ;;
         *" macos "*)
             say "  xcode-select --install"
-            say "  brew install pkg-config openssl@3 openjdk@21 maven python rustup && rustup toolchain install"
+            say "  brew install pkg-config openssl@3 openjdk@21 maven python go node rustup && rustup toolchain install"
             ;;
         *" fedora "* | *" rhel "*)
-            say "  sudo dnf install gcc gcc-c++ make pkgconf-pkg-config openssl-devel java-21-openjdk-headless maven python3 rustup"
+            say "  sudo dnf install gcc gcc-c++ make pkgconf-pkg-config openssl-devel java-21-openjdk-headless maven python3 golang nodejs-npm rustup"
             say "  rustup-init -y && rustup toolchain install"
             ;;
         *) say "  Install these with your system's package manager; Rust comes from https://rustup.rs." ;;
@@ -163,4 +172,17 @@ require_prerequisites() {
     say "How to install:"
     how_to_install "$install"
     return 1
+}
+
+# The environment with the Python clients of the tests, in MESHLOG_TEST_PYTHON. The stamp makes the next run skip this
+# unless the requirements have changed.
+prepare_python() {
+    local requirements=$root/tests/clients/requirements.txt environment=$root/target/python-venv
+    if ! cmp -s "$requirements" "$environment/installed-requirements.txt"; then
+        say "installing the Python clients of the tests into target/python-venv"
+        python3 -m venv --clear "$environment"
+        "$environment/bin/python" -m pip install -q --disable-pip-version-check -r "$requirements"
+        cp "$requirements" "$environment/installed-requirements.txt"
+    fi
+    export MESHLOG_TEST_PYTHON=$environment/bin/python
 }

@@ -12,6 +12,7 @@ import uuid
 from confluent_kafka.schema_registry import (
     ConfigCompatibilityLevel,
     Schema,
+    SchemaReference,
     SchemaRegistryClient,
     ServerConfig,
 )
@@ -20,6 +21,11 @@ from confluent_kafka.schema_registry.error import SchemaRegistryError
 V1 = {"type": "record", "name": "R", "fields": [{"name": "a", "type": "int"}]}
 V2 = {**V1, "fields": V1["fields"] + [{"name": "b", "type": "int", "default": 0}]}
 BAD = {**V1, "fields": [{"name": "c", "type": "string"}]}
+PLACE = 'syntax = "proto3";\npackage check;\n\nmessage Place {\n  string name = 1;\n}\n'
+ROOM = (
+    'syntax = "proto3";\npackage check;\n\nimport "place.proto";\n\n'
+    "message Room {\n  .check.Place place = 1;\n}\n"
+)
 OBJECT = {"type": "object", "properties": {"a": {"type": "integer"}}, "additionalProperties": False}
 
 
@@ -35,6 +41,21 @@ def refused(status, code, act):
         assert (error.http_status_code, error.error_code) == (status, code), error
     else:
         raise AssertionError(f"expected {code}")
+
+
+def check_references(client, other, run):
+    """A Protobuf schema that imports another, by reference."""
+    place, room = f"{run}-place", f"{run}-room"
+    references = [SchemaReference("place.proto", place, 1)]
+    client.register_schema(place, Schema(PLACE, "PROTOBUF"))
+    registered = client.register_schema(room, Schema(ROOM, "PROTOBUF", references))
+    read = other.get_schema(registered)
+    assert (read.schema_str, read.schema_type, read.references) == (ROOM, "PROTOBUF", references), read
+    assert other.lookup_schema(room, Schema(ROOM, "PROTOBUF", references)).version == 1
+    refused(422, 42206, lambda: client.delete_subject(place))
+    for name in (room, place):
+        client.delete_subject(name)
+        client.delete_subject(name, permanent=True)
 
 
 def main():
@@ -77,6 +98,7 @@ def main():
     third = client.register_schema(json_subject, Schema(json.dumps(OBJECT), "JSON"))
     assert other.get_schema(third).schema_type == "JSON"
     assert {subject, json_subject} <= set(other.get_subjects())
+    check_references(client, other, run)
 
     assert client.delete_version(subject, 1) == 1
     assert client.delete_subject(subject) == [2]

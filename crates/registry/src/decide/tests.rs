@@ -48,7 +48,11 @@ impl Memory {
             ..Register::default()
         }))? {
             Answer::Registered { id, version, .. } => Ok((id, version)),
-            other => unreachable!("a register is answered with a version, not {other:?}"),
+            Answer::Deleted(_)
+            | Answer::Configured(_)
+            | Answer::ConfigDeleted(_)
+            | Answer::Mode(_)
+            | Answer::ContextDeleted => unreachable!("a register is answered with a version"),
         }
     }
 
@@ -69,7 +73,11 @@ impl Memory {
         };
         match self.run(&command)? {
             Answer::Deleted(versions) => Ok(versions),
-            other => unreachable!("a deletion is answered with versions, not {other:?}"),
+            Answer::Registered { .. }
+            | Answer::Configured(_)
+            | Answer::ConfigDeleted(_)
+            | Answer::Mode(_)
+            | Answer::ContextDeleted => unreachable!("a deletion is answered with versions"),
         }
     }
 

@@ -32,6 +32,8 @@ const TOGETHER: usize = 960;
 const BURST: usize = 500;
 /// Bursts at each number of subjects; odd, so that there is a median.
 const BURSTS: usize = 3;
+/// Registrations before anything is measured.
+const WARM: usize = 4_000;
 /// Nothing new is begun after this time: the whole stays within a quarter of an hour.
 const TIME_LIMIT: Duration = Duration::from_secs(780);
 /// Where bare transactions go.
@@ -43,7 +45,8 @@ pub(super) async fn run(
     directory: &Path,
     say: &(dyn Fn(&str) + Sync),
 ) -> anyhow::Result<Value> {
-    let config = configuration(cluster, directory)?;
+    warm_up(cluster, directory, say).await?;
+    let config = configuration(cluster, directory, "bench")?;
     let first = Instance::start(&config).await?;
     let mut bench = Bench {
         cluster: cluster.clone(),
@@ -70,10 +73,25 @@ fn machine() -> Value {
     })
 }
 
-fn configuration(cluster: &Cluster, directory: &Path) -> anyhow::Result<PathBuf> {
-    let path = directory.join("registry.toml");
+/// Registers with another registry first: a Kafka that has just started is several times slower than it will be, which
+/// would be taken for a rate that grows with the number of subjects.
+async fn warm_up(
+    cluster: &Cluster,
+    directory: &Path,
+    say: &(dyn Fn(&str) + Sync),
+) -> anyhow::Result<()> {
+    say("warming up");
+    let config = configuration(cluster, directory, "warm")?;
+    let instance = Instance::start(&config).await?;
+    let warmed = drive(&instance.address, WRITERS, Until::Count(WARM), registration).await;
+    instance.stop().await?;
+    warmed.map(|_| ())
+}
+
+fn configuration(cluster: &Cluster, directory: &Path, mesh: &str) -> anyhow::Result<PathBuf> {
+    let path = directory.join(format!("{mesh}.toml"));
     let text = format!(
-        "[mesh]\nid = \"bench\"\n[registry]\ntopic = \"bench._schemas\"\n[kafka]\nbootstrap_servers = \"{}\"\n",
+        "[mesh]\nid = \"{mesh}\"\n[registry]\ntopic = \"{mesh}._schemas\"\n[kafka]\nbootstrap_servers = \"{}\"\n",
         cluster.bootstrap()
     );
     std::fs::write(&path, text).context("cannot write a configuration")?;

@@ -181,6 +181,8 @@ mod tests {
             "audit show 3",
             "audit verify -o json",
             "audit replay --as-of 12",
+            "bench registry -o json",
+            "bench registry --bootstrap-servers k:9092",
         ];
         for line in good {
             let parsed = Cli::try_parse_from(std::iter::once("meshlog").chain(line.split(' ')));

@@ -3,6 +3,7 @@
 //! What every question about schemas is asked of: what is its canonical form ([`mod@crate::canonical`]), and may it
 //! follow another ([`crate::compat`]).
 
+use crate::schema_error::SchemaError;
 use std::fmt;
 
 /// The language that a schema is written in.
@@ -43,6 +44,10 @@ pub struct Import<'a> {
     pub text: &'a str,
 }
 
+/// Most bytes of all texts that a schema refers to: they are read with it each time, and 8 MB of them within a second.
+/// Above any real schema's; a registry must not take more.
+pub const MAX_IMPORTED_BYTES: usize = 8_000_000;
+
 /// A schema, with all that its text refers to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Source<'a> {
@@ -62,5 +67,21 @@ impl<'a> Source<'a> {
             text,
             imports: &[],
         }
+    }
+
+    /// Refuse imports whose texts are too large together.
+    ///
+    /// # Errors
+    /// [`SchemaError::TooLarge`] above [`MAX_IMPORTED_BYTES`].
+    pub(crate) fn check_imports(imports: &[Import<'_>]) -> Result<(), SchemaError> {
+        let found = imports.iter().map(|import| import.text.len()).sum();
+        if found <= MAX_IMPORTED_BYTES {
+            return Ok(());
+        }
+        Err(SchemaError::TooLarge {
+            found,
+            limit: MAX_IMPORTED_BYTES,
+            unit: "bytes of imports",
+        })
     }
 }

@@ -135,6 +135,10 @@ impl Content {
             Normalize::No => canonical::canonical(source),
         })
         .map_err(|error| self.invalid(&error))?;
+        // full names and white space of the stored form may make it many times as long
+        if text.len() > MAX_SCHEMA {
+            return Err(Refusal::too_large(MAX_SCHEMA));
+        }
         let references = match normalize {
             Normalize::Yes => sorted(self.references),
             Normalize::No => self.references,

@@ -17,6 +17,10 @@ const GLOBAL_CONTEXT: &str = ".__GLOBAL";
 /// Prefix of a name that stands for every context.
 pub const ANY: &str = ":*:";
 
+/// Longest full name that is taken, in bytes: a topic's name (249) and a record's full name fit several times. Names are
+/// keys of records, and those of contexts stand together in one ([`crate::record::NoopValue`]).
+pub const MAX_NAME: usize = 1_024;
+
 /// The context of a full name, and the name inside it.
 pub fn split(full: &str) -> (&str, &str) {
     if let Some(rest) = full.strip_prefix(ANY) {
@@ -48,16 +52,23 @@ pub fn join(context: &str, subject: &str) -> String {
     prefix(context) + subject
 }
 
-/// The one spelling of a full name: the default context is left out, an open end is closed.
+/// The one spelling of a full name: the default context is left out, an open end is closed. What is left when the
+/// default context is left out is read as a full name again, since that is how it will be read from then on.
 pub fn normalize(full: &str) -> String {
-    let (context, subject) = split(full);
+    let mut rest = full;
+    while let (DEFAULT, inner) = split(rest)
+        && inner.len() < rest.len()
+    {
+        rest = inner;
+    }
+    let (context, subject) = split(rest);
     join(context, subject)
 }
 
 /// The full name of what a schema or a setting of `parent` calls `name`: in the parent's context, unless it names one
 /// itself.
 pub fn beside(parent: &str, name: &str) -> String {
-    match split(name) {
+    match split(&normalize(name)) {
         (DEFAULT, subject) => join(context_of(parent), subject),
         (context, subject) => join(context, subject),
     }
@@ -88,6 +99,7 @@ pub fn is_subject(full: &str) -> bool {
 pub fn is_setting(full: &str) -> bool {
     let (context, subject) = split(full);
     context != "*"
+        && full.len() <= MAX_NAME
         && !matches!(subject, "__GLOBAL" | "__EMPTY")
         && !full.chars().any(char::is_control)
 }
@@ -108,6 +120,9 @@ mod tests {
             (":.eu:a:b", ".eu", "a:b", ":.eu:a:b"),
             (":s", ".", ":s", ":s"),
             (":*:s", "*", "s", ":*:s"),
+            (":.::.eu:s", ".", ":.eu:s", ":.eu:s"),
+            (":.::*:s", ".", ":*:s", ":*:s"),
+            (":.::.::s", ".", ":.::s", ":s"),
         ] {
             assert_eq!(split(given), (context, subject), "{given}");
             assert_eq!(normalize(given), normal);
@@ -120,6 +135,7 @@ mod tests {
         assert_eq!(beside(":.eu:a", "b"), ":.eu:b");
         assert_eq!(beside(":.eu:a", ":.us:b"), ":.us:b");
         assert_eq!(beside("a", "b"), "b");
+        assert_eq!(beside(":.eu:a", ":.::.us:b"), ":.us:b");
     }
 
     #[test]

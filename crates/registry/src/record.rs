@@ -1,8 +1,10 @@
 //! Confluent's record format of `_schemas`: what is on disk, byte for byte.
 //!
 //! Key and value are JSON without spaces. The order of a key's members is part of the format: compaction compares
-//! bytes, so a changed order resurrects deleted schemas (confluentinc/schema-registry #4420). Members that this
-//! version does not know are kept and written back, so that a topic of Confluent's survives us unchanged.
+//! bytes, so a changed order resurrects deleted schemas (confluentinc/schema-registry #4420). Other writers spell some
+//! keys otherwise; the state knows which of those are in the log ([`crate::state::State::spelled`]), so that what
+//! replaces them deletes them too. Members that this version does not know are kept and written back, so that a topic
+//! of Confluent's survives us unchanged.
 //!
 //! On disk since v0.1. Source: `SchemaKey`, `SchemaValue`, `ConfigKey`, `ConfigValue` and their kin in
 //! confluentinc/schema-registry (`@JsonPropertyOrder`; values in the order of their constructors).
@@ -16,7 +18,7 @@ use std::collections::BTreeMap;
 const TENANT: &str = "default";
 
 /// What a record is about.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Key {
     /// One version of a subject.
     Schema {
@@ -128,8 +130,10 @@ impl Key {
 }
 
 fn subject_key(keytype: &str, subject: Option<&str>) -> String {
-    let subject = Value::from(subject);
-    format!(r#"{{"keytype":"{keytype}","subject":{subject},"magic":0}}"#)
+    // the reference leaves an absent subject out since 6.2; before, and in Karapace, it is null
+    let subject = subject.map(|subject| format!(r#","subject":{}"#, Value::from(subject)));
+    let subject = subject.unwrap_or_default();
+    format!(r#"{{"keytype":"{keytype}"{subject},"magic":0}}"#)
 }
 
 /// A reference to another subject's version.
@@ -258,6 +262,7 @@ pub struct DeleteSubjectValue {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ClearSubjectValue {
     /// As in its key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub subject: Option<String>,
 }
 
@@ -319,7 +324,15 @@ impl Entry {
     /// # Errors
     /// [`RecordError`] when key or value is not of the known shape.
     pub fn decode(key: &[u8], value: Option<&[u8]>) -> Result<Self, RecordError> {
-        Ok(match Key::decode(key)? {
+        Self::under(Key::decode(key)?, value)
+    }
+
+    /// Read the value of a key.
+    ///
+    /// # Errors
+    /// [`RecordError::Value`].
+    pub fn under(key: Key, value: Option<&[u8]>) -> Result<Self, RecordError> {
+        Ok(match key {
             Key::Schema { subject, version } => {
                 Entry::Schema(subject, version, parse("SCHEMA", value)?.map(Box::new))
             }
@@ -367,6 +380,11 @@ impl Write {
         }
     }
 
+    /// Bytes of key and value.
+    pub fn size(&self) -> usize {
+        self.key.len() + self.value.as_ref().map_or(0, Vec::len)
+    }
+
     /// A tombstone.
     pub fn delete(key: &Key) -> Self {
         Self {
@@ -395,10 +413,7 @@ mod tests {
                 Key::Config(Some("s".into())),
                 r#"{"keytype":"CONFIG","subject":"s","magic":0}"#,
             ),
-            (
-                Key::Config(None),
-                r#"{"keytype":"CONFIG","subject":null,"magic":0}"#,
-            ),
+            (Key::Config(None), r#"{"keytype":"CONFIG","magic":0}"#),
             (
                 Key::Mode(Some("s".into())),
                 r#"{"keytype":"MODE","subject":"s","magic":0}"#,
@@ -409,7 +424,7 @@ mod tests {
             ),
             (
                 Key::ClearSubject(None),
-                r#"{"keytype":"CLEAR_SUBJECT","subject":null,"magic":0}"#,
+                r#"{"keytype":"CLEAR_SUBJECT","magic":0}"#,
             ),
             (
                 Key::Context(".eu".into()),
@@ -427,8 +442,8 @@ mod tests {
     fn a_key_in_another_member_order_is_the_same_key() {
         let karapace = br#"{"subject":"s","version":1,"magic":1,"keytype":"SCHEMA"}"#;
         assert_eq!(Key::decode(karapace).expect("a key"), Key::schema("s", 1));
-        let bare = br#"{"keytype":"CONFIG","magic":0}"#;
-        assert_eq!(Key::decode(bare).expect("a key"), Key::Config(None));
+        let older = br#"{"keytype":"CONFIG","subject":null,"magic":0}"#;
+        assert_eq!(Key::decode(older).expect("a key"), Key::Config(None));
     }
 
     #[test]

@@ -15,11 +15,28 @@ pub struct Refusal {
     pub message: String,
 }
 
+/// Longest message, in bytes. It quotes what a client sent, and tells every difference of two schemas; escaped it must
+/// still fit the record that carries the reply. Far above the 10 KiB of an old schema that it quotes.
+const MAX_MESSAGE: usize = 64 * 1024;
+
+/// The start of a message that is too long.
+fn clipped(mut message: String) -> String {
+    if message.len() > MAX_MESSAGE {
+        let mut end = MAX_MESSAGE;
+        while !message.is_char_boundary(end) {
+            end -= 1;
+        }
+        message.truncate(end);
+        message.push('…');
+    }
+    message
+}
+
 impl Refusal {
     fn new(error_code: u32, message: impl Into<String>) -> Self {
         Self {
             error_code,
-            message: message.into(),
+            message: clipped(message.into()),
         }
     }
 
@@ -262,6 +279,15 @@ mod tests {
         assert_eq!(Refusal::incompatible("s", &[]).status(), 409);
         assert_eq!(Refusal::timeout("").status(), 500);
         assert_eq!(Refusal::plain(406, "Not Acceptable").status(), 406);
+    }
+
+    #[test]
+    fn a_message_fits_a_record_whatever_it_quotes() {
+        let details = vec!["\u{1}é".repeat(1_000_000)];
+        let body =
+            serde_json::to_string(&Refusal::incompatible("s", &details)).expect("serializes");
+        assert!(body.len() < 1_000_000, "{}", body.len());
+        assert!(body.contains("subject \\\"s\\\"") && body.contains('…'));
     }
 
     #[test]

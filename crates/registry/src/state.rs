@@ -9,17 +9,20 @@ mod context;
 use crate::{
     content::{Content, Imported},
     name, ownership,
-    record::{ConfigValue, Entry, NoopValue, RecordError, Reference, SchemaValue},
+    record::{ConfigValue, Entry, Key, NoopValue, RecordError, Reference, SchemaValue},
     refusal::Refusal,
 };
 use context::Context;
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
     sync::Arc,
 };
 
 /// Most schemas that one may bring with it, directly or not: what it refers to is read with it each time.
 const MAX_IMPORTS: usize = 1_000;
+
+/// Most bytes of their texts, for the same reason; as many as the `contract` crate reads.
+const MAX_IMPORTED: usize = contract::source::MAX_IMPORTED_BYTES;
 
 /// One version of a subject.
 #[derive(Debug, Clone, PartialEq)]
@@ -91,6 +94,8 @@ pub struct State {
     modes: BTreeMap<Option<String>, String>,
     /// Contexts that were made and not deleted, the default one apart.
     made: BTreeSet<String>,
+    /// Keys in the log that are not spelled as we spell them, and hold a value.
+    spelled: HashMap<Key, BTreeSet<Vec<u8>>>,
 }
 
 impl State {
@@ -104,7 +109,10 @@ impl State {
         value: Option<&[u8]>,
         timestamp_ms: Option<i64>,
     ) -> Result<(), FoldError> {
-        match Entry::decode(key, value)? {
+        let known = Key::decode(key)?;
+        let entry = Entry::under(known.clone(), value)?;
+        self.note_spelling(known, key, value.is_some());
+        match entry {
             Entry::Schema(subject, version, Some(value)) => {
                 self.put_version(&subject, version, *value, timestamp_ms)?;
             }
@@ -127,6 +135,28 @@ impl State {
             Entry::DeleteSubject(_, None) | Entry::Noop(None) | Entry::Other => {}
         }
         Ok(())
+    }
+
+    fn note_spelling(&mut self, known: Key, bytes: &[u8], holds: bool) {
+        if matches!(known, Key::Other(_)) || known.encode() == bytes {
+            return;
+        }
+        if holds {
+            let all = self.spelled.entry(known).or_default();
+            all.insert(bytes.to_owned());
+        } else if let Some(all) = self.spelled.get_mut(&known) {
+            all.remove(bytes);
+            if all.is_empty() {
+                self.spelled.remove(&known);
+            }
+        }
+    }
+
+    /// How other writers have spelled a key under which the log still holds a value. Compaction takes these for other
+    /// keys: what replaces or deletes ours has to delete them, or they come back (confluentinc/schema-registry #4420).
+    pub fn spelled(&self, key: &Key) -> impl Iterator<Item = &[u8]> {
+        let all = self.spelled.get(key).into_iter().flatten();
+        all.map(Vec::as_slice)
     }
 
     fn context_mut(&mut self, context: &str) -> &mut Context {
@@ -341,28 +371,23 @@ impl State {
         subject: &str,
         references: &[Reference],
     ) -> Result<Vec<Imported>, Refusal> {
-        let mut found = Vec::new();
-        self.collect(subject, references, &mut found, 0)?;
-        Ok(found)
+        let mut gathered = Gathered::default();
+        self.collect(subject, references, &mut gathered, 0)?;
+        Ok(gathered.found)
     }
 
     fn collect(
         &self,
         subject: &str,
         references: &[Reference],
-        found: &mut Vec<Imported>,
+        gathered: &mut Gathered,
         depth: usize,
     ) -> Result<(), Refusal> {
         for reference in references {
-            if found.iter().any(|one| one.name == reference.name) {
+            if gathered.names.contains(&reference.name) {
                 continue;
             }
-            if found.len() >= MAX_IMPORTS || depth >= MAX_IMPORTS / 10 {
-                return Err(Refusal::invalid_schema(format!(
-                    "Invalid schema: more than {MAX_IMPORTS} schemas, or {} levels of them, are referred to",
-                    MAX_IMPORTS / 10
-                )));
-            }
+            gathered.check(depth)?;
             let holder = name::beside(subject, &reference.subject);
             let version = self.referenced(&holder, reference.version).ok_or_else(|| {
                 Refusal::invalid_schema(format!(
@@ -370,11 +395,8 @@ impl State {
                     reference.subject, reference.version
                 ))
             })?;
-            self.collect(&holder, &version.content.references, found, depth + 1)?;
-            found.push(Imported {
-                name: reference.name.clone(),
-                content: version.content.clone(),
-            });
+            self.collect(&holder, &version.content.references, gathered, depth + 1)?;
+            gathered.take(&reference.name, &version.content);
         }
         Ok(())
     }
@@ -456,6 +478,38 @@ impl State {
             deleted: version.deleted,
             rest: version.rest.clone(),
         })
+    }
+}
+
+/// What a schema refers to, as far as it has been gathered.
+#[derive(Default)]
+struct Gathered {
+    found: Vec<Imported>,
+    names: HashSet<String>,
+    bytes: usize,
+}
+
+impl Gathered {
+    /// Whether there may be one more, so deep.
+    fn check(&self, depth: usize) -> Result<(), Refusal> {
+        let levels = MAX_IMPORTS / 10;
+        if self.found.len() < MAX_IMPORTS && depth < levels && self.bytes <= MAX_IMPORTED {
+            return Ok(());
+        }
+        Err(Refusal::invalid_schema(format!(
+            "Invalid schema: more than {MAX_IMPORTS} schemas, {levels} levels of them, or {MAX_IMPORTED} bytes of \
+             their texts are referred to"
+        )))
+    }
+
+    fn take(&mut self, name: &str, content: &Arc<Content>) {
+        // a circle ends in an error, so a name is met here once
+        self.names.insert(name.to_owned());
+        self.bytes += content.text.len();
+        self.found.push(Imported {
+            name: name.to_owned(),
+            content: content.clone(),
+        });
     }
 }
 

@@ -13,6 +13,9 @@ use crate::{
 use kafka::{Header, LogCore, Outgoing, Record};
 use std::collections::VecDeque;
 
+/// Longest id of a request, in bytes: replies and headers repeat it. Ours are UUIDs.
+const MAX_ID: usize = 256;
+
 /// The registry's part of the log writer.
 #[derive(Debug)]
 pub(crate) struct Core {
@@ -98,6 +101,10 @@ impl LogCore for Core {
 
     fn decide(&mut self, request: &Record) -> Vec<Outgoing> {
         match Request::decode(request.value.as_deref().unwrap_or_default()) {
+            Ok(request) if request.id.len() > MAX_ID => {
+                tracing::warn!("a registry request has an id too long to be replied to");
+                Vec::new()
+            }
             Ok(request) => self.answer(&request),
             Err(error) => {
                 // whoever wrote it waits for no reply of ours
@@ -227,5 +234,7 @@ mod tests {
     fn what_is_no_request_is_passed_over() {
         let junk = record("mesh.registry.requests", None, Some(b"junk".to_vec()));
         assert!(core().decide(&junk).is_empty());
+        let id = "i".repeat(1_000_000);
+        assert!(core().decide(&request(&id, "\"string\"")).is_empty());
     }
 }

@@ -7,7 +7,7 @@
 use super::logical::Logical;
 use super::parser::Parser;
 use crate::schema_error::{SchemaError, parse_text};
-use crate::source::Import;
+use crate::source::{Import, Source};
 
 /// Index of a node in its schema.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -135,6 +135,7 @@ impl Kind {
 impl Schema {
     /// Parse a schema's text; `references` are the texts of the schemas that it names, each after those it needs.
     pub(crate) fn parse(text: &str, imports: &[Import<'_>]) -> Result<Self, SchemaError> {
+        Source::check_imports(imports)?;
         let mut parser = Parser::default();
         for import in imports {
             parser.parse(&parse_text(import.text)?)?;

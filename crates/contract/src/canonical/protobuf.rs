@@ -16,7 +16,13 @@ pub(super) fn canonical(text: &str, imports: &[Import<'_>]) -> Result<String, Sc
 pub(super) fn normalized(text: &str, imports: &[Import<'_>]) -> Result<String, SchemaError> {
     let loaded = protobuf::load(text, imports)?;
     protobuf::check(&loaded)?;
-    Ok(protobuf::print(&protobuf::normalized(&loaded)))
+    let normal = protobuf::print(&protobuf::normalized(&loaded));
+    // proto2 is not written, unless the text says nothing else: what is stored must be a schema again
+    Ok(if normal.is_empty() {
+        protobuf::print(loaded.main())
+    } else {
+        normal
+    })
 }
 
 /// The base64 of the serialized descriptor.

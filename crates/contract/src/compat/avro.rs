@@ -5,15 +5,18 @@
 //! reached inside a union's trial cannot linger after the trial has failed.
 //! Source: <https://avro.apache.org/docs/1.12.0/specification/#schema-resolution>
 
-use super::{Difference, Direction, Verdict};
+use super::{Compared, Difference, Direction, Verdict};
 use crate::avro::schema::{Enum, Field, Kind, Name, NodeId, Record, Schema};
 use crate::schema_error::SchemaError;
 use crate::source::Source;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Most pairs of types that may meet. Two versions of one schema have about as many pairs as types; more is two wide
-/// unions of unions, or an attack.
-const MAX_PAIRS: usize = 200_000;
+/// Most steps of one comparison: pairs of types that meet, and what each asks for. Two versions of one schema have
+/// about as many pairs as types; more is two wide unions of unions, or an attack.
+const MAX_STEPS: usize = 400_000;
+
+/// Most bytes of differences that are told: paths are long in a deep schema, and nobody reads on.
+const MAX_TOLD: usize = 4_000_000;
 
 /// A reader's type and a writer's type that meet.
 type Pair = (NodeId, NodeId);
@@ -23,7 +26,7 @@ pub(super) fn compare(
     reader: &Source<'_>,
     writer: &Source<'_>,
     direction: Direction,
-) -> Result<Vec<Difference>, SchemaError> {
+) -> Result<Compared, SchemaError> {
     let reader = Schema::parse(reader.text, reader.imports)?;
     let writer = Schema::parse(writer.text, writer.imports)?;
     let root = (reader.root(), writer.root());
@@ -32,9 +35,12 @@ pub(super) fn compare(
         writer: &writer,
         words: direction.words(),
     };
-    let demands = rules.demands_from(root)?;
+    let (demands, steps) = rules.demands_from(root)?;
     let broken = broken_pairs(&demands);
-    Ok(rules.report(root, &demands, &broken))
+    Ok(Compared {
+        differences: rules.report(root, &demands, &broken),
+        steps,
+    })
 }
 
 /// What a pair asks for, apart from what is wrong with it alone.
@@ -75,28 +81,50 @@ struct Rules<'a> {
 
 impl Rules<'_> {
     /// The demands of every pair that can be reached from `root`.
-    fn demands_from(&self, root: Pair) -> Result<BTreeMap<Pair, Demand>, SchemaError> {
+    fn demands_from(&self, root: Pair) -> Result<(BTreeMap<Pair, Demand>, usize), SchemaError> {
         let mut demands = BTreeMap::new();
+        let mut steps = 0;
         let mut open = vec![root];
         while let Some(pair) = open.pop() {
             if demands.contains_key(&pair) {
                 continue;
             }
-            if demands.len() == MAX_PAIRS {
+            let demand = self.demand(pair);
+            steps += self.steps(pair, &demand);
+            if steps > MAX_STEPS {
                 return Err(SchemaError::TooLarge {
-                    found: MAX_PAIRS + 1,
-                    limit: MAX_PAIRS,
-                    unit: "pairs of types to compare",
+                    found: steps,
+                    limit: MAX_STEPS,
+                    unit: "steps of comparing types",
                 });
             }
-            let demand = self.demand(pair);
             match &demand {
                 Demand::All(_, children) => open.extend(children.iter().map(|(_, pair)| *pair)),
                 Demand::EachBranch(pairs) | Demand::AnyBranch(pairs) => open.extend(pairs),
             }
             demands.insert(pair, demand);
         }
-        Ok(demands)
+        Ok((demands, steps))
+    }
+
+    /// What a pair costs in time and memory: the pair itself, those that it leads to, symbols and names.
+    fn steps(&self, pair: Pair, demand: &Demand) -> usize {
+        let symbols = |kind: &Kind| {
+            if let Kind::Enum(one) = kind {
+                one.symbols.len()
+            } else {
+                0
+            }
+        };
+        let compared = symbols(self.reader.kind(pair.0)) + symbols(self.writer.kind(pair.1));
+        1 + compared / 8
+            + match demand {
+                Demand::All(flaws, children) => {
+                    let bytes: usize = flaws.iter().map(|flaw| flaw.detail.len()).sum();
+                    children.len() + bytes / 128
+                }
+                Demand::EachBranch(pairs) | Demand::AnyBranch(pairs) => pairs.len(),
+            }
     }
 
     fn demand(&self, pair: Pair) -> Demand {
@@ -196,11 +224,17 @@ impl Rules<'_> {
         broken: &BTreeSet<Pair>,
     ) -> Vec<Difference> {
         let mut found = Vec::new();
+        let mut told = (0, 0);
         let mut seen = BTreeSet::new();
         let mut open = vec![(String::new(), root)];
         while let Some((location, pair)) = open.pop() {
             if !broken.contains(&pair) || !seen.insert(pair) {
                 continue;
+            }
+            told.1 += bytes(&found[told.0..]) + location.len();
+            told.0 = found.len();
+            if told.1 > MAX_TOLD {
+                break;
             }
             match &demands[&pair] {
                 Demand::All(flaws, children) => {
@@ -298,6 +332,13 @@ impl Rules<'_> {
             verdict: Verdict::Incompatible,
         }
     }
+}
+
+fn bytes(found: &[Difference]) -> usize {
+    let texts = found
+        .iter()
+        .flat_map(|one| [&one.path, &one.message, &one.detail]);
+    texts.map(String::len).sum()
 }
 
 /// The pairs that do not fit: those with a flaw, and whatever cannot do without them.

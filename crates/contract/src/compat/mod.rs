@@ -15,7 +15,7 @@ pub use reserved::{Reserved, reserved, reserved_names};
 
 use crate::schema_error::SchemaError;
 use crate::source::{SchemaType, Source};
-use std::{fmt, str::FromStr};
+use std::{collections::BTreeSet, fmt, str::FromStr};
 
 /// Which earlier versions a new one is checked against, and in which direction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -208,7 +208,44 @@ pub fn compare(
     writer: &Source<'_>,
     policy: Policy,
 ) -> Result<Vec<Difference>, SchemaError> {
-    compare_as(reader, writer, policy, Direction::NewReadsOld)
+    compare_as(reader, writer, policy, Direction::NewReadsOld).map(|found| found.differences)
+}
+
+/// What comparing two schemas brought out, and what it took.
+struct Compared {
+    differences: Vec<Difference>,
+    /// Pairs compared and differences noted; some microseconds each.
+    steps: usize,
+}
+
+/// Most steps of one check, over all earlier versions: some seconds of a registry's one writer, which answers nobody
+/// else meanwhile. Reading counts too. A thousand versions of 20 KB, both ways, take half of it.
+const MAX_STEPS: usize = 3_000_000;
+
+/// As many bytes read cost one step.
+const BYTES_STEP: usize = 64;
+
+/// What a check may still take.
+struct Allowance {
+    left: usize,
+}
+
+impl Allowance {
+    fn spend(&mut self, steps: usize) -> Result<(), SchemaError> {
+        let left = self.left.checked_sub(steps);
+        self.left = left.ok_or(SchemaError::TooLarge {
+            found: MAX_STEPS - self.left + steps,
+            limit: MAX_STEPS,
+            unit: "steps to be compared with its earlier versions",
+        })?;
+        Ok(())
+    }
+}
+
+/// What reading a schema costs, in steps.
+fn reading(source: &Source<'_>) -> usize {
+    let imports: usize = source.imports.iter().map(|import| import.text.len()).sum();
+    (source.text.len() + imports) / BYTES_STEP
 }
 
 /// What a check found, of the first version with which something is wrong.
@@ -222,10 +259,11 @@ pub struct Report {
 
 /// Check a new version against the earlier ones, given newest last.
 ///
-/// As the reference does, it goes from the newest back and stops at the first version with an incompatibility.
+/// As the reference does, it goes from the newest back and stops at the first version with an incompatibility. A version
+/// whose text has been compared already, as where two follow each other in turn, is not compared again.
 ///
 /// # Errors
-/// [`SchemaError`] when one of them is not a schema, or they are too large to compare.
+/// [`SchemaError`] when one of them is not a schema, or they are too large to compare, each or all together.
 pub fn check(
     level: Level,
     policy: Policy,
@@ -238,13 +276,22 @@ pub fn check(
         1
     };
     let mut report = Report::default();
+    let mut allowance = Allowance { left: MAX_STEPS };
+    let mut seen = BTreeSet::new();
     for old in previous.iter().rev().take(depth) {
+        if old.schema.imports.is_empty() && !seen.insert((old.schema.ty.as_str(), old.schema.text))
+        {
+            continue;
+        }
         for &direction in level.directions() {
             let (reader, writer) = match direction {
                 Direction::NewReadsOld => (new, &old.schema),
                 Direction::OldReadsNew => (&old.schema, new),
             };
-            for difference in compare_as(reader, writer, policy, direction)? {
+            allowance.spend(reading(reader) + reading(writer))?;
+            let found = compare_as(reader, writer, policy, direction)?;
+            allowance.spend(found.steps)?;
+            for difference in found.differences {
                 report.note(Incompatibility {
                     version: old.number,
                     direction,
@@ -274,9 +321,12 @@ fn compare_as(
     writer: &Source<'_>,
     policy: Policy,
     direction: Direction,
-) -> Result<Vec<Difference>, SchemaError> {
+) -> Result<Compared, SchemaError> {
     if reader.ty != writer.ty {
-        return Ok(vec![of_other_type(reader.ty, writer.ty)]);
+        return Ok(Compared {
+            differences: vec![of_other_type(reader.ty, writer.ty)],
+            steps: 1,
+        });
     }
     match reader.ty {
         SchemaType::Avro => avro::compare(reader, writer, direction),

@@ -4,14 +4,11 @@ use super::ast::File;
 use super::parser::check_limit;
 use super::{bundle, read};
 use crate::schema_error::SchemaError;
-use crate::source::Import;
+use crate::source::{Import, Source};
 use std::collections::BTreeMap;
 
 /// Most files that one schema may import, directly or not: far beyond any real one, and checked within a second.
 const MAX_FILES: usize = 1_000;
-
-/// Most bytes of all imported texts.
-const MAX_BYTES: usize = 8_000_000;
 
 /// What the schema itself is called among its files; the reference calls it so in its descriptors.
 const MAIN: &str = "default";
@@ -56,11 +53,7 @@ impl Loaded<'_> {
 /// [`SchemaError`] when one is not a schema's text, is missing, or imports itself in the end.
 pub(crate) fn load<'a>(text: &'a str, imports: &[Import<'a>]) -> Result<Loaded<'a>, SchemaError> {
     check_limit(imports.len(), MAX_FILES, "imports")?;
-    check_limit(
-        imports.iter().map(|import| import.text.len()).sum(),
-        MAX_BYTES,
-        "bytes of imports",
-    )?;
+    Source::check_imports(imports)?;
     let mut name = MAIN.to_owned();
     while imports.iter().any(|import| import.name == name) {
         name.push('_');

@@ -11,7 +11,7 @@ pub use register::{Draft, held};
 
 use crate::{
     name,
-    record::Write,
+    record::{Key, Write},
     refusal::Refusal,
     request::{Answer, Command},
     settings::Mode,
@@ -30,8 +30,40 @@ pub struct Decision {
 /// Decide one request.
 ///
 /// # Errors
-/// The [`Refusal`] that the client gets; nothing is written then.
+/// The [`Refusal`] that the client gets; nothing is written then. 42209 when a record of it would not fit the log.
 pub fn decide(state: &State, command: &Command) -> Result<Decision, Refusal> {
+    let Decision { writes, answer } = decided(state, command)?;
+    if writes.iter().any(|write| write.size() > MAX_RECORD) {
+        return Err(Refusal::too_large(MAX_RECORD));
+    }
+    let writes = writes.into_iter().flat_map(|write| {
+        let mut all = misspelled(state, &write);
+        all.push(write);
+        all
+    });
+    Ok(Decision {
+        writes: writes.collect(),
+        answer,
+    })
+}
+
+/// Largest record written, in bytes of key and value: below the broker's default of 1 MiB by what headers and framing
+/// take. One that the broker refuses would stop the writer for good, since it would decide the same again.
+pub const MAX_RECORD: usize = 1_000_000;
+
+/// Tombstones of what other writers have left in the log under other bytes of the same key.
+fn misspelled(state: &State, write: &Write) -> Vec<Write> {
+    let known = Key::decode(&write.key).ok();
+    let spelled = known.iter().flat_map(|known| state.spelled(known));
+    spelled
+        .map(|bytes| Write {
+            key: bytes.to_owned(),
+            value: None,
+        })
+        .collect()
+}
+
+fn decided(state: &State, command: &Command) -> Result<Decision, Refusal> {
     match command {
         Command::Register(request) => register::register(state, request),
         Command::Tag(request) => register::tag(state, request),

@@ -239,14 +239,34 @@ impl<'a> Draft<'a> {
         let context = name::context_of(self.subject());
         let known = self.state.id_of(context, content);
         let Some(asked) = self.request.id else {
-            return Ok(known.unwrap_or(self.state.max_id(context) + 1));
+            return known.map_or_else(|| after(self.state.max_id(context), "ids"), Ok);
         };
+        if asked == 0 || asked > MAX_NUMBER {
+            return Err(Refusal::invalid_schema(format!(
+                "{asked} is not a schema id"
+            )));
+        }
         match self.state.by_id(context, asked) {
             Some((other, _)) if **other != *content => Err(Refusal::not_permitted(format!(
                 "Overwrite new schema with id {asked} in context {context} is not permitted."
             ))),
             Some(_) | None => Ok(asked),
         }
+    }
+}
+
+/// The highest id and version: the reference and its clients count in Java's `int`.
+const MAX_NUMBER: u32 = i32::MAX.unsigned_abs();
+
+/// The next id or version.
+fn after(highest: u32, what: &str) -> Result<u32, Refusal> {
+    if highest < MAX_NUMBER {
+        Ok(highest + 1)
+    } else {
+        let context = "an import or an edited log has taken the highest";
+        Err(Refusal::not_permitted(format!(
+            "No {what} are left: {context}"
+        )))
     }
 }
 
@@ -291,9 +311,8 @@ pub(super) fn register(state: &State, request: &Register) -> Result<Decision, Re
         return Ok(found(writes, number, version));
     }
     draft.check_mode()?;
-    let next = state
-        .latest(subject, Deleted::Shown)
-        .map_or(1, |(number, _)| number + 1);
+    let newest = state.latest(subject, Deleted::Shown);
+    let next = after(newest.map_or(0, |(number, _)| number), "versions")?;
     let content = draft.parsed(draft.filled(next)?)?;
     if request.version.unwrap_or(0) == 0
         && let Some((number, version)) = draft.same(&content)

@@ -206,3 +206,6 @@ async fn metadata_version() -> Response {
     Json(json!({"version": PINNED, "commitId": concat!("meshlog-", env!("CARGO_PKG_VERSION"))}))
         .into_response()
 }
+
+#[cfg(test)]
+mod tests;

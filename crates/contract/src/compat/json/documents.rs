@@ -105,6 +105,7 @@ pub(crate) struct Texts {
 
 impl Texts {
     pub(crate) fn parse(source: &Source<'_>) -> Result<Self, SchemaError> {
+        Source::check_imports(source.imports)?;
         let imports = source.imports.iter();
         let imports = imports.map(|import| Ok((import.name.to_owned(), parse_text(import.text)?)));
         Ok(Self {

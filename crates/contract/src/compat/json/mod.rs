@@ -19,7 +19,7 @@ mod pattern;
 mod scalar;
 pub(crate) mod uri;
 
-use super::{Difference, Direction, Policy, Verdict};
+use super::{Compared, Difference, Direction, Policy, Verdict};
 use crate::schema_error::SchemaError;
 use crate::source::Source;
 use change::Change;
@@ -37,13 +37,16 @@ const MAX_DEPTH: usize = 512;
 /// what schemas in use need, and less than a second.
 const MAX_STEPS: usize = 200_000;
 
+/// As many bytes of a difference's path cost one step: names as long as a text are told with every difference below.
+const PATH_STEP: usize = 128;
+
 /// Every difference from `old` to `new`.
 pub(super) fn compare(
     old: &Source<'_>,
     new: &Source<'_>,
     policy: Policy,
     direction: Direction,
-) -> Result<Vec<Difference>, SchemaError> {
+) -> Result<Compared, SchemaError> {
     let texts = [Texts::parse(old)?, Texts::parse(new)?];
     let sides = [Documents::new(&texts[0], 0), Documents::new(&texts[1], 1)];
     let mut comparison = Comparison::new(&sides, policy, texts[0] == texts[1]);
@@ -59,7 +62,10 @@ pub(super) fn compare(
             verdict: change.verdict(policy),
         }
     });
-    Ok(differences.collect())
+    Ok(Compared {
+        differences: differences.collect(),
+        steps: comparison.steps,
+    })
 }
 
 /// A difference at a path from the pair of schemas where it was found.
@@ -341,8 +347,12 @@ impl<'d, 'a> Comparison<'d, 'a> {
 
     /// Make the outcome of a comparison part of this one.
     fn absorb(&mut self, outcome: &Outcome) -> Result<(), SchemaError> {
-        self.step(1 + outcome.found.len())?;
         let prefix = self.path.join("/");
+        let paths = outcome
+            .found
+            .iter()
+            .map(|found| prefix.len() + found.path.len());
+        self.step(1 + outcome.found.len() + paths.sum::<usize>() / PATH_STEP)?;
         self.outcome.refuted |= outcome.refuted;
         let rebased = outcome.found.iter().map(|found| Found {
             change: found.change,
@@ -365,8 +375,8 @@ impl<'d, 'a> Comparison<'d, 'a> {
     }
 
     fn add(&mut self, change: Change) -> Result<(), SchemaError> {
-        self.step(1)?;
         let path = self.path.join("/");
+        self.step(1 + path.len() / PATH_STEP)?;
         self.outcome.found.push(Found { change, path });
         Ok(())
     }

@@ -18,7 +18,7 @@ mod witness;
 
 pub(super) use witness::witness;
 
-use super::{Difference, Direction, Verdict};
+use super::{Compared, Difference, Direction, Verdict};
 use crate::protobuf::ast::Message;
 use crate::protobuf::{self, Loaded, Names};
 use crate::schema_error::SchemaError;
@@ -29,6 +29,9 @@ use std::collections::BTreeMap;
 /// Most pairs of messages to compare: far more than any schema has messages, and it bounds an attack.
 const MAX_PAIRS: usize = 20_000;
 
+/// Most bytes of paths to differences: names are long, and messages within each other.
+const MAX_TOLD: usize = 8_000_000;
+
 /// Longest chain of imported messages, each reached through the one before: keeps it off the stack.
 const MAX_CHAIN: usize = 64;
 
@@ -37,7 +40,7 @@ pub(super) fn compare(
     old: &Source<'_>,
     new: &Source<'_>,
     direction: Direction,
-) -> Result<Vec<Difference>, SchemaError> {
+) -> Result<Compared, SchemaError> {
     let old = protobuf::load(old.text, old.imports)?;
     protobuf::check(&old)?;
     let new = protobuf::load(new.text, new.imports)?;
@@ -50,9 +53,14 @@ pub(super) fn compare(
         chain: 0,
         memo: BTreeMap::new(),
         found: Vec::new(),
+        told: 0,
     };
     comparison.files()?;
-    Ok(comparison.found)
+    comparison.check_told()?;
+    Ok(Compared {
+        steps: comparison.memo.len() + comparison.found.len() + comparison.told / 128,
+        differences: comparison.found,
+    })
 }
 
 /// Whether the first message of the file has a field of that name.
@@ -108,6 +116,8 @@ struct Comparison<'a> {
     /// Pairs of imported messages already compared, with the verdict; one under way counts as compatible.
     memo: BTreeMap<(String, String), bool>,
     found: Vec<Difference>,
+    /// Bytes of what was found.
+    told: usize,
 }
 
 impl<'a> Comparison<'a> {
@@ -129,6 +139,11 @@ impl<'a> Comparison<'a> {
 
     fn add(&mut self, change: Change) {
         let path = format!("#/{}", self.path.join("/"));
+        self.told += path.len();
+        if self.told > MAX_TOLD {
+            // an error, in the end
+            return;
+        }
         let known = self.found.iter().rev().take_while(|one| one.path == path);
         if known.clone().any(|one| one.kind == change.as_str()) {
             return;
@@ -140,6 +155,18 @@ impl<'a> Comparison<'a> {
             detail: String::new(),
             verdict: change.verdict(),
         });
+    }
+
+    /// Whether there is too much to tell: then no verdict is given.
+    fn check_told(&self) -> Result<(), SchemaError> {
+        if self.told <= MAX_TOLD {
+            return Ok(());
+        }
+        Err(SchemaError::TooLarge {
+            found: self.told,
+            limit: MAX_TOLD,
+            unit: "bytes of paths to differences",
+        })
     }
 
     /// Within a step of the path.

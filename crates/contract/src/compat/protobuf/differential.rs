@@ -387,7 +387,7 @@ fn what_is_compatible_and_judged_loses_nothing() {
                 let source = |text| Source::new(SchemaType::Protobuf, text);
                 let found =
                     compare(&source(&old), &source(&new), Direction::NewReadsOld).expect("schemas");
-                let worst = |verdict| found.iter().any(|one| one.verdict == verdict);
+                let worst = |verdict| found.differences.iter().any(|one| one.verdict == verdict);
                 if worst(Verdict::Incompatible) {
                     return Ok(());
                 }

@@ -13,6 +13,15 @@ fn source(text: &str) -> Source<'_> {
     Source::new(SchemaType::Json, text)
 }
 
+fn compare(
+    old: &Source<'_>,
+    new: &Source<'_>,
+    policy: Policy,
+    direction: Direction,
+) -> Result<Vec<Difference>, SchemaError> {
+    super::compare(old, new, policy, direction).map(|found| found.differences)
+}
+
 fn differences(old: &Value, new: &Value, policy: Policy) -> Vec<Difference> {
     let (old, new) = (old.to_string(), new.to_string());
     let (old, new) = (source(&old), source(&new));

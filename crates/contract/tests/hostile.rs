@@ -150,12 +150,11 @@ fn long_paths(leaf: &str) -> String {
     for _ in 0..40 {
         write!(open, r#"{{"type":"object","properties":{{"{name}":"#).expect("writes");
     }
-    let inner = filled(
+    filled(
         &(open + r#"{"type":"object","properties":{"#),
         |index| format!(r#""p{index}":{leaf}"#),
         &"}}".repeat(41),
-    );
-    inner
+    )
 }
 
 fn wide_message(ty: &str) -> String {
@@ -748,11 +747,11 @@ fn mutilated(text: &str, cuts: &[Cut]) -> String {
         let again = text[start..end].repeat(2);
         // one in four places is doubled
         let piece = if piece % 4 == 0 {
-            again.as_str()
+            &again
         } else {
             PIECES[piece % PIECES.len()]
         };
-        text.replace_range(start..end, &piece.to_owned());
+        text.replace_range(start..end, piece);
     }
     text
 }

@@ -6,12 +6,16 @@
 use crate::{
     decide::decide,
     record::Write,
+    refusal::Refusal,
     request::{Outcome, REQUEST_HEADER, Reply, Request},
     state::State,
     topics::Topics,
 };
 use kafka::{Header, LogCore, Outgoing, Record};
-use std::collections::VecDeque;
+use std::{
+    collections::VecDeque,
+    panic::{AssertUnwindSafe, catch_unwind},
+};
 
 /// Longest id of a request, in bytes: replies and headers repeat it. Ours are UUIDs.
 const MAX_ID: usize = 256;
@@ -36,7 +40,8 @@ impl Core {
     }
 
     fn answer(&mut self, request: &Request) -> Vec<Outgoing> {
-        let (writes, outcome) = match decide(&self.state, &request.command) {
+        let decided = unpanicked(|| decide(&self.state, &request.command));
+        let (writes, outcome) = match decided {
             Ok(decision) => (decision.writes, Outcome::Done(decision.answer)),
             Err(refusal) => (Vec::new(), Outcome::Refused(refusal)),
         };
@@ -70,6 +75,15 @@ impl Core {
         ));
         out
     }
+}
+
+/// Ask, and refuse where asking panics: a defect, often of a library in reading a schema. A writer that ended by it would
+/// meet the same request after every start; what is asked changes nothing, so going on is safe.
+fn unpanicked<T>(ask: impl FnOnce() -> Result<T, Refusal>) -> Result<T, Refusal> {
+    catch_unwind(AssertUnwindSafe(ask)).unwrap_or_else(|_panic| {
+        tracing::error!("deciding a registry request has panicked: it is refused");
+        Err(Refusal::plain(500, "Internal Server Error"))
+    })
 }
 
 fn outgoing(
@@ -228,6 +242,12 @@ mod tests {
         let out = core.decide(&request("r-1", "\"string\""));
         let other = record("_schemas", out[0].key.clone(), Some(b"{}".to_vec()));
         assert!(core.confirm(&other).is_err());
+    }
+
+    #[test]
+    fn a_request_whose_deciding_panics_is_refused() {
+        let refused = unpanicked::<()>(|| unreachable!("a defect"));
+        assert_eq!(refused.map_err(|refusal| refusal.status()), Err(500));
     }
 
     #[test]

@@ -151,6 +151,7 @@ fn compile(loaded: &Loaded<'_>) -> Result<FileDescriptor, SchemaError> {
 
 fn compile_with(loaded: &Loaded<'_>, positions: Positions) -> Result<FileDescriptor, SchemaError> {
     let names = Names::of(loaded);
+    names.check_extensions()?;
     let mut pool = DescriptorPool::new();
     let last = loaded.files.len() - 1;
     for (index, file) in loaded.files.iter().enumerate() {

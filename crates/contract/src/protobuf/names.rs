@@ -4,6 +4,7 @@
 
 use super::ast::{Enum, Extend, Group, Label, Message};
 use super::load::Loaded;
+use crate::schema_error::SchemaError;
 use std::collections::BTreeMap;
 
 /// What a name means.
@@ -27,6 +28,17 @@ pub(crate) struct Symbol<'a> {
 pub(crate) struct Names<'a> {
     types: BTreeMap<String, Symbol<'a>>,
     extensions: BTreeMap<String, Option<Label>>,
+    extended: Vec<Extended<'a>>,
+}
+
+/// A field that is given to a message from outside.
+#[derive(Debug)]
+struct Extended<'a> {
+    scope: String,
+    /// The message, as it is called there.
+    message: &'a str,
+    number: i32,
+    field: &'a str,
 }
 
 impl<'a> Names<'a> {
@@ -35,6 +47,7 @@ impl<'a> Names<'a> {
         let mut names = Self {
             types: BTreeMap::new(),
             extensions: BTreeMap::new(),
+            extended: Vec::new(),
         };
         for (index, file) in loaded.files.iter().enumerate() {
             let file = &file.file;
@@ -52,6 +65,25 @@ impl<'a> Names<'a> {
     /// The full name and the type that `name` means in `scope`, which is the full name of a message or a package.
     pub(crate) fn resolve(&self, scope: &str, name: &str) -> Option<(&str, Symbol<'a>)> {
         lookup(&self.types, scope, name).map(|(name, symbol)| (name, *symbol))
+    }
+
+    /// Whether no two extensions of a message have one number. The library, which reads options by number, takes that
+    /// for granted and ends in a panic where it is not so.
+    pub(super) fn check_extensions(&self) -> Result<(), SchemaError> {
+        let mut taken = BTreeMap::new();
+        for one in &self.extended {
+            let Some((message, _)) = self.resolve(&one.scope, one.message) else {
+                continue;
+            };
+            if let Some(first) = taken.insert((message, one.number), one.field) {
+                let (number, second) = (one.number, one.field);
+                let problem = format!(
+                    "extension number {number} of `{message}` is given to `{first}` and to `{second}`"
+                );
+                return Err(SchemaError::invalid("", problem));
+            }
+        }
+        Ok(())
     }
 
     /// The full name of an extension, and whether it may stand several times.
@@ -128,6 +160,17 @@ impl<'a> Collector<'_, 'a> {
 
     fn extends(&mut self, scope: &str, extends: &'a [Extend]) {
         for extend in extends {
+            let fields = extend.fields.iter().map(|one| (one.number, &*one.name));
+            let groups = extend.groups.iter();
+            let groups = groups.map(|one| (one.number, &*one.body.name));
+            for (number, field) in fields.chain(groups) {
+                self.names.extended.push(Extended {
+                    scope: scope.to_owned(),
+                    message: &extend.name,
+                    number,
+                    field,
+                });
+            }
             for field in &extend.fields {
                 self.names
                     .extensions

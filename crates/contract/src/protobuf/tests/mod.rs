@@ -271,6 +271,12 @@ fn errors_say_where_and_what() {
         ),
         ("", "the text declares nothing at #"),
         (
+            "syntax = \"proto2\"; import \"google/protobuf/descriptor.proto\"; message E { optional int32 n = 1; } \
+             extend google.protobuf.FieldOptions { repeated E one = 50002; optional double two = 50002; } \
+             message M { optional int32 a = 1 [(one) = {}, (two) = 1.5]; }",
+            "extension number 50002 of `google.protobuf.FieldOptions` is given to `one` and to `two` at #",
+        ),
+        (
             "{\"type\": \"string\"}",
             "expected a declaration, found `{` at line 1 column 1",
         ),

@@ -5,24 +5,18 @@
 //! subjects, settings and modes are known by their full names (see [`crate::name`]).
 
 mod context;
+mod imports;
 
 use crate::{
-    content::{Content, Imported},
+    content::Content,
     name, ownership,
-    record::{ConfigValue, Entry, Key, NoopValue, RecordError, Reference, SchemaValue},
-    refusal::Refusal,
+    record::{ConfigValue, Entry, Key, NoopValue, RecordError, SchemaValue},
 };
 use context::Context;
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
+    collections::{BTreeMap, BTreeSet, HashMap},
     sync::Arc,
 };
-
-/// Most schemas that one may bring with it, directly or not: what it refers to is read with it each time.
-const MAX_IMPORTS: usize = 1_000;
-
-/// Most bytes of their texts, for the same reason; as many as the `contract` crate reads.
-const MAX_IMPORTED: usize = contract::source::MAX_IMPORTED_BYTES;
 
 /// One version of a subject.
 #[derive(Debug, Clone, PartialEq)]
@@ -362,45 +356,6 @@ impl State {
             .or_else(|| newest_first().find(|(_, v)| content.names(&v.content)))
     }
 
-    /// What a schema of `subject` refers to, directly or not, each after those that it needs itself.
-    ///
-    /// # Errors
-    /// 42201 for a reference to what is not there, and for too many.
-    pub fn imports(
-        &self,
-        subject: &str,
-        references: &[Reference],
-    ) -> Result<Vec<Imported>, Refusal> {
-        let mut gathered = Gathered::default();
-        self.collect(subject, references, &mut gathered, 0)?;
-        Ok(gathered.found)
-    }
-
-    fn collect(
-        &self,
-        subject: &str,
-        references: &[Reference],
-        gathered: &mut Gathered,
-        depth: usize,
-    ) -> Result<(), Refusal> {
-        for reference in references {
-            if gathered.names.contains(&reference.name) {
-                continue;
-            }
-            gathered.check(depth)?;
-            let holder = name::beside(subject, &reference.subject);
-            let version = self.referenced(&holder, reference.version).ok_or_else(|| {
-                Refusal::invalid_schema(format!(
-                    "Invalid schema: No schema reference found for subject \"{}\" and version {}",
-                    reference.subject, reference.version
-                ))
-            })?;
-            self.collect(&holder, &version.content.references, gathered, depth + 1)?;
-            gathered.take(&reference.name, &version.content);
-        }
-        Ok(())
-    }
-
     /// The version that a reference means; -1 is the latest. What is soft-deleted may still be referred to.
     pub fn referenced(&self, holder: &str, version: i32) -> Option<&Version> {
         match u32::try_from(version) {
@@ -478,38 +433,6 @@ impl State {
             deleted: version.deleted,
             rest: version.rest.clone(),
         })
-    }
-}
-
-/// What a schema refers to, as far as it has been gathered.
-#[derive(Default)]
-struct Gathered {
-    found: Vec<Imported>,
-    names: HashSet<String>,
-    bytes: usize,
-}
-
-impl Gathered {
-    /// Whether there may be one more, so deep.
-    fn check(&self, depth: usize) -> Result<(), Refusal> {
-        let levels = MAX_IMPORTS / 10;
-        if self.found.len() < MAX_IMPORTS && depth < levels && self.bytes <= MAX_IMPORTED {
-            return Ok(());
-        }
-        Err(Refusal::invalid_schema(format!(
-            "Invalid schema: more than {MAX_IMPORTS} schemas, {levels} levels of them, or {MAX_IMPORTED} bytes of \
-             their texts are referred to"
-        )))
-    }
-
-    fn take(&mut self, name: &str, content: &Arc<Content>) {
-        // a circle ends in an error, so a name is met here once
-        self.names.insert(name.to_owned());
-        self.bytes += content.text.len();
-        self.found.push(Imported {
-            name: name.to_owned(),
-            content: content.clone(),
-        });
     }
 }
 

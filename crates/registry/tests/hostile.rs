@@ -20,7 +20,6 @@ fn soon<T>(what: &str, ask: impl FnOnce() -> T) -> T {
     let started = Instant::now();
     let answer = ask();
     let took = started.elapsed();
-    eprintln!("TOOK {what}: {took:?}");
     assert!(took < SOON, "{what} took {took:?}");
     answer
 }

@@ -212,6 +212,7 @@ pub fn compare(
 }
 
 /// What comparing two schemas brought out, and what it took.
+#[derive(Debug)]
 struct Compared {
     differences: Vec<Difference>,
     /// Pairs compared and differences noted; some microseconds each.

@@ -104,28 +104,37 @@ impl<'a> Draft<'a> {
     /// The version that holds content, but for its number, or with what it refers to written out.
     fn same(&self, content: &Content) -> Option<(u32, &'a Version)> {
         let newest_first = || self.state.versions(self.subject(), Deleted::Hidden).rev();
+        let mut left = MAX_WRITTEN_OUT;
         newest_first()
             .find(|(_, version)| *version.content == *content)
             .or_else(|| {
                 newest_first().find(|(_, version)| {
                     content.is_but_for_its_number(&version.content)
-                        || self.writes_out(content, &version.content)
+                        || self.writes_out(content, &version.content, &mut left)
                 })
             })
     }
 
-    /// Whether `content` is `stored` with all that it refers to written out.
-    fn writes_out(&self, content: &Content, stored: &Content) -> bool {
+    /// Whether `content` is `stored` with all that it refers to written out. `left` is how many bytes may still be read
+    /// to find out.
+    fn writes_out(&self, content: &Content, stored: &Content, left: &mut usize) -> bool {
         if !content.references.is_empty()
             || stored.references.is_empty()
             || content.schema_type != stored.schema_type
         {
             return false;
         }
-        let imported = self.state.imports(self.subject(), &stored.references);
-        imported
-            .and_then(|imported| stored.formatted(&imported, Format::Resolved))
-            .is_ok_and(|text| text == content.text)
+        let Ok(imported) = self.state.imports(self.subject(), &stored.references) else {
+            return false;
+        };
+        let others: usize = imported.iter().map(|one| one.content.text.len()).sum();
+        let bytes = stored.text.len() + others;
+        if *left < bytes {
+            return false;
+        }
+        *left -= bytes;
+        let resolved = stored.formatted(&imported, Format::Resolved);
+        resolved.is_ok_and(|text| text == content.text)
     }
 
     /// What is to be registered: what was sent, filled up from the version before it and from the settings.
@@ -269,6 +278,10 @@ fn after(highest: u32, what: &str) -> Result<u32, Refusal> {
         )))
     }
 }
+
+/// Most bytes of earlier versions, with what they refer to, that are written out to find one that a schema is: a second's
+/// work. Beyond it, a schema that is one of the oldest gets a new version.
+const MAX_WRITTEN_OUT: usize = 8_000_000;
 
 /// The metadata laid over new schemas: the mark of a port is no part of it.
 fn overrides(config: &ConfigValue) -> Option<Metadata> {

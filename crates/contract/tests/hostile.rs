@@ -150,12 +150,11 @@ fn long_paths(leaf: &str) -> String {
     for _ in 0..40 {
         write!(open, r#"{{"type":"object","properties":{{"{name}":"#).expect("writes");
     }
-    let inner = filled(
+    filled(
         &(open + r#"{"type":"object","properties":{"#),
         |index| format!(r#""p{index}":{leaf}"#),
         &"}}".repeat(41),
-    );
-    inner
+    )
 }
 
 fn wide_message(ty: &str) -> String {
@@ -752,7 +751,7 @@ fn mutilated(text: &str, cuts: &[Cut]) -> String {
         } else {
             PIECES[piece % PIECES.len()]
         };
-        text.replace_range(start..end, &piece.to_owned());
+        text.replace_range(start..end, piece);
     }
     text
 }

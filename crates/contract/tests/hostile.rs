@@ -747,7 +747,7 @@ fn mutilated(text: &str, cuts: &[Cut]) -> String {
         let again = text[start..end].repeat(2);
         // one in four places is doubled
         let piece = if piece % 4 == 0 {
-            &again
+            again.as_str()
         } else {
             PIECES[piece % PIECES.len()]
         };

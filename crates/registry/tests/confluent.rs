@@ -38,8 +38,8 @@ fn folded<'l>(lines: impl IntoIterator<Item = &'l Line>) -> State {
     let mut state = State::default();
     for line in lines {
         let value = line.value.as_ref().map(String::as_bytes);
-        let taken = state.fold(line.key.as_bytes(), value, None);
-        assert!(taken.is_ok(), "{}: {taken:?}", line.key);
+        let folded = state.fold(line.key.as_bytes(), value, None);
+        assert!(folded.is_ok(), "{}: {folded:?}", line.key);
     }
     state
 }

@@ -385,9 +385,10 @@ fn what_is_compatible_and_judged_loses_nothing() {
                 let new = evolve(&old, &other, &steps).text();
                 let old = old.text();
                 let source = |text| Source::new(SchemaType::Protobuf, text);
-                let found =
-                    compare(&source(&old), &source(&new), Direction::NewReadsOld).expect("schemas");
-                let worst = |verdict| found.differences.iter().any(|one| one.verdict == verdict);
+                let found = compare(&source(&old), &source(&new), Direction::NewReadsOld)
+                    .expect("schemas")
+                    .differences;
+                let worst = |verdict| found.iter().any(|one| one.verdict == verdict);
                 if worst(Verdict::Incompatible) {
                     return Ok(());
                 }

@@ -3,7 +3,7 @@
 //! Where nothing is incompatible and nothing unjudged, every value that both schemas know must survive.
 
 use super::super::{Direction, Verdict};
-use super::compare;
+use super::{compare, read};
 use crate::protobuf::{MessageIndexes, Schema};
 use crate::source::{SchemaType, Source};
 use proptest::prelude::*;
@@ -385,7 +385,8 @@ fn what_is_compatible_and_judged_loses_nothing() {
                 let new = evolve(&old, &other, &steps).text();
                 let old = old.text();
                 let source = |text| Source::new(SchemaType::Protobuf, text);
-                let found = compare(&source(&old), &source(&new), Direction::NewReadsOld)
+                let sides = [source(&old), source(&new)].map(|one| read(&one).expect("a schema"));
+                let found = compare(&sides[0], &sides[1], Direction::NewReadsOld)
                     .expect("schemas")
                     .differences;
                 let worst = |verdict| found.iter().any(|one| one.verdict == verdict);

@@ -35,19 +35,22 @@ const MAX_TOLD: usize = 8_000_000;
 /// Longest chain of imported messages, each reached through the one before: keeps it off the stack.
 const MAX_CHAIN: usize = 64;
 
+/// Read a schema and check it: most of what comparing takes, so that a check against many versions reads each once.
+pub(super) fn read<'a>(source: &Source<'a>) -> Result<Loaded<'a>, SchemaError> {
+    let loaded = protobuf::load(source.text, source.imports)?;
+    protobuf::check(&loaded)?;
+    Ok(loaded)
+}
+
 /// Every difference from `old`, which wrote the data, to `new`, which reads them.
 pub(super) fn compare(
-    old: &Source<'_>,
-    new: &Source<'_>,
+    old: &Loaded<'_>,
+    new: &Loaded<'_>,
     direction: Direction,
 ) -> Result<Compared, SchemaError> {
-    let old = protobuf::load(old.text, old.imports)?;
-    protobuf::check(&old)?;
-    let new = protobuf::load(new.text, new.imports)?;
-    protobuf::check(&new)?;
     let mut comparison = Comparison {
-        old: Side::of(&old),
-        new: Side::of(&new),
+        old: Side::of(old),
+        new: Side::of(new),
         words: direction.words(),
         path: Vec::new(),
         chain: 0,

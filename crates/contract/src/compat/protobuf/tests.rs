@@ -12,6 +12,14 @@ fn source<'a>(text: &'a str, imports: &'a [Import<'a>]) -> Source<'a> {
     }
 }
 
+fn compare(
+    old: &Source<'_>,
+    new: &Source<'_>,
+    direction: Direction,
+) -> Result<Compared, SchemaError> {
+    super::compare(&read(old)?, &read(new)?, direction)
+}
+
 fn differences(old: &str, new: &str) -> Vec<Difference> {
     let (old, new) = (source(old, &[]), source(new, &[]));
     compare(&old, &new, Direction::NewReadsOld)

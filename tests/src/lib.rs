@@ -4,7 +4,7 @@
 //! ```text
 //! broker (one for a test binary) ◀── mesh (`meshlog up` as a child, its command line, its API)
 //! documents (schemas/examples, renamed) ──▶ apply        flights (generated, seeded) ──▶ publish
-//! registries (instances of `meshlog registry`, side by side)
+//! role (one of a mesh, alone)   registries (instances of `meshlog registry`, side by side)
 //! python (confluent_kafka, fastavro): counts and reads what Meshlog wrote, without Meshlog's code
 //! wait (for a state, never for a while)      process (children with deadlines, ended by their ids)
 //! ```
@@ -18,12 +18,14 @@ pub mod mesh;
 pub mod process;
 pub mod python;
 pub mod registries;
+pub mod role;
 pub mod wait;
 
 pub use documents::Domain;
 pub use flights::Flights;
 pub use mesh::{Kafka, TestMesh};
 pub use process::Output;
+pub use role::Role;
 pub use wait::{LIMIT, wait_for};
 
 use std::path::PathBuf;

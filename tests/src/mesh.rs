@@ -75,6 +75,17 @@ impl TestMesh {
         }
     }
 
+    /// A mesh whose roles somebody else starts and ends.
+    pub fn apart(id: &str, ready: Ready) -> Self {
+        Self {
+            id: id.to_owned(),
+            ready,
+            kafka: Kafka::Shared,
+            home: tempfile::tempdir().expect("a temporary directory"),
+            up: None,
+        }
+    }
+
     /// The command line client, told where this mesh is.
     pub fn command<S: AsRef<OsStr>>(&self, arguments: &[S]) -> Command {
         let mut command = binary(self.home.path());
@@ -303,9 +314,17 @@ pub fn up(id: &str, home: &Path, kafka: Kafka) -> Command {
     command
 }
 
-/// Starts a service and waits until it says that it is ready; its log is `up.log` in `home`.
+/// A service that has been started. Its log is `up.log` in its folder.
+#[derive(Debug)]
+pub(crate) struct Starting {
+    child: Child,
+    lines: mpsc::Receiver<String>,
+    log: PathBuf,
+}
+
+/// Starts a service in a folder of its own.
 #[track_caller]
-pub(crate) fn launch<R: DeserializeOwned>(command: &mut Command, home: &Path) -> (Child, R) {
+pub(crate) fn begin(command: &mut Command, home: &Path) -> Starting {
     let log_path = home.join("up.log");
     let log: std::io::Result<File> = OpenOptions::new().create(true).append(true).open(&log_path);
     command
@@ -322,18 +341,36 @@ pub(crate) fn launch<R: DeserializeOwned>(command: &mut Command, home: &Path) ->
             drop(sender.send(line));
         }
     });
-    let line = lines.recv_timeout(LIMIT).unwrap_or_default();
-    let ready = serde_json::from_str(&line).ok();
-    if ready.is_none() {
-        drop(child.kill());
-        drop(child.wait());
+    Starting {
+        child,
+        lines,
+        log: log_path,
     }
-    assert!(
-        ready.is_some(),
-        "the service is not ready; it said `{line}`\n{}",
-        tail(&log_path)
-    );
-    (child, ready.expect("just looked"))
+}
+
+impl Starting {
+    /// Waits until it says that it is ready, and what it says.
+    #[track_caller]
+    pub(crate) fn ready<R: DeserializeOwned>(mut self) -> (Child, R) {
+        let line = self.lines.recv_timeout(LIMIT).unwrap_or_default();
+        let ready = serde_json::from_str(&line).ok();
+        if ready.is_none() {
+            drop(self.child.kill());
+            drop(self.child.wait());
+        }
+        assert!(
+            ready.is_some(),
+            "the service is not ready; it said `{line}`\n{}",
+            tail(&self.log)
+        );
+        (self.child, ready.expect("just looked"))
+    }
+}
+
+/// Starts a service and waits until it says that it is ready.
+#[track_caller]
+pub(crate) fn launch<R: DeserializeOwned>(command: &mut Command, home: &Path) -> (Child, R) {
+    begin(command, home).ready()
 }
 
 /// The process id of a mesh's own broker, where that runs.

@@ -113,6 +113,11 @@ impl Running {
         matches!(self.child.try_wait(), Ok(None))
     }
 
+    /// Sends it a signal.
+    pub fn signal(&self, which: Signal) {
+        signal(self.child.id(), which);
+    }
+
     /// Ends it as a crash would, and waits for that.
     pub fn kill_9(mut self) {
         self.child.kill().expect("a child can be killed");

@@ -1,63 +1,29 @@
 //! Instances of the schema registry that run alone, side by side on the shared Kafka.
 
-use crate::broker::{cluster, runtime};
-use crate::mesh::{binary, launch};
-use crate::process::{signal, tail};
-use nix::sys::signal::Signal;
-use serde::Deserialize;
+use crate::broker::runtime;
+use crate::role::Role;
 use serde_json::Value;
-use std::process::Child;
 use std::time::Duration;
-use tempfile::TempDir;
 
 /// An instance. Dropping it ends its process.
 #[derive(Debug)]
 pub struct Registry {
     /// Where it is.
     pub url: String,
-    child: Child,
-    home: TempDir,
-}
-
-/// What an instance says when it is ready.
-#[derive(Debug, Deserialize)]
-struct Ready {
-    registry: String,
+    /// Its process.
+    pub role: Role,
 }
 
 impl Registry {
     /// Starts an instance of the registry of a mesh, on a free port, and waits until it is ready.
     #[track_caller]
     pub fn start(mesh: &str) -> Self {
-        let home = tempfile::tempdir().expect("a temporary directory");
-        let mut command = binary(home.path());
-        command
-            .env("MESHLOG_MESH__ID", mesh)
-            .env("MESHLOG_REGISTRY__TOPIC", format!("{mesh}.schemas"))
-            .args(["registry", "--registry-port", "0", "-o", "json"])
-            .args(["--bootstrap-servers", cluster().bootstrap()]);
-        let (child, ready): (Child, Ready) = launch(&mut command, home.path());
+        let role = Role::start(mesh, &["registry", "--registry-port", "0"]);
+        let url = role.ready["registry"].as_str().unwrap_or_default();
         Self {
-            url: ready.registry,
-            child,
-            home,
+            url: url.to_owned(),
+            role,
         }
-    }
-
-    /// Stops it in its tracks, as a long pause of its machine would.
-    pub fn pause(&self) {
-        signal(self.child.id(), Signal::SIGSTOP);
-    }
-
-    /// Lets it go on.
-    pub fn resume(&self) {
-        signal(self.child.id(), Signal::SIGCONT);
-    }
-
-    /// Ends it as a crash would.
-    pub fn kill_9(mut self) {
-        self.child.kill().expect("a child can be killed");
-        self.child.wait().expect("a child can be waited for");
     }
 
     /// Whether it is the one that writes.
@@ -109,16 +75,4 @@ pub async fn ask_async(url: String, body: Option<Value>) -> Result<(u16, String)
     let status = answer.status().as_u16();
     let text = answer.text().await.map_err(|error| format!("{error:?}"))?;
     Ok((status, text))
-}
-
-impl Drop for Registry {
-    fn drop(&mut self) {
-        // Already waited for where it has ended.
-        drop(self.child.kill());
-        drop(self.child.wait());
-        if std::thread::panicking() {
-            let log = tail(&self.home.path().join("up.log"));
-            eprintln!("--- the end of the log of {}:\n{log}", self.url);
-        }
-    }
 }

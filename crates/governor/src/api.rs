@@ -4,7 +4,7 @@
 //! own view has reached the reply's facts: read your writes, no leader.
 
 use crate::core::chain;
-use crate::follow::{Ends, View};
+use crate::follow::{Ends, Follower, View};
 use crate::prepare::{Channel, prepare};
 use crate::topics::{MAX_PROPOSAL, Topics};
 use axum::Router;
@@ -17,33 +17,83 @@ use governance::decide::decide;
 use governance::outcome::{Outcome, Reply};
 use governance::people::People;
 use governance::proposal::{self, ACTOR, APPLY, AUTHENTICATED_BY};
-use kafka::{Header, LogEvent, LogReader, Outgoing, Producer};
+use kafka::{Admin, Cluster, Header, LogEvent, LogReader, Outgoing, Producer, StartError};
 use serde::Deserialize;
 use serde_json::json;
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::{oneshot, watch};
+use tokio::task::JoinHandle;
 
 /// Header with the principal; believed because authentication is off and the address is loopback.
 pub const PRINCIPAL_HEADER: &str = "meshlog-principal";
 /// How long a caller waits for the governor.
 const ANSWER_LIMIT: Duration = Duration::from_secs(30);
 
+/// Takes proposals, in any process that follows the log; no governor has to be in it.
+#[derive(Debug)]
+pub struct Proposals {
+    router: Router,
+    replies: JoinHandle<()>,
+}
+
+impl Proposals {
+    /// Follow the governor's replies. A caller that names no principal is `default_principal`.
+    ///
+    /// # Errors
+    /// [`StartError`], notably while the topic of replies is not there: a governor makes it.
+    pub async fn start(
+        cluster: &Cluster,
+        mesh_id: &str,
+        follower: &Follower,
+        default_principal: String,
+    ) -> Result<Self, StartError> {
+        let topics = Topics::of(mesh_id);
+        let producer = Producer::new(cluster)?;
+        let ends = Admin::new(cluster)?.end_offsets(&topics.outcomes).await?;
+        let end = ends.first().map_or(0, |ends| ends.end);
+        let reader = LogReader::follow(cluster, &topics.outcomes, end)?;
+        let replies = Replies::default();
+        let router = router(Api {
+            producer,
+            topics,
+            replies: replies.clone(),
+            view: follower.view(),
+            ends: follower.ends(),
+            default_principal,
+        });
+        Ok(Self {
+            router,
+            replies: tokio::spawn(replies.follow(reader)),
+        })
+    }
+
+    /// `POST /api/v1/proposals`.
+    pub fn router(&self) -> Router {
+        self.router.clone()
+    }
+
+    /// Follow the replies no longer.
+    pub fn stop(self) {
+        self.replies.abort();
+    }
+}
+
 /// State of the API.
 #[derive(Clone)]
-pub(crate) struct Api {
-    pub(crate) producer: Producer,
-    pub(crate) topics: Topics,
-    pub(crate) replies: Replies,
-    pub(crate) view: watch::Receiver<View>,
-    pub(crate) ends: Ends,
-    pub(crate) default_principal: String,
+struct Api {
+    producer: Producer,
+    topics: Topics,
+    replies: Replies,
+    view: watch::Receiver<View>,
+    ends: Ends,
+    default_principal: String,
 }
 
 /// Replies as they come by, for those who wait.
 #[derive(Clone, Default)]
-pub(crate) struct Replies(Arc<Mutex<Waiting>>);
+struct Replies(Arc<Mutex<Waiting>>);
 
 #[derive(Default)]
 struct Waiting {
@@ -56,7 +106,7 @@ struct Waiting {
 const RECENT: usize = 256;
 
 impl Replies {
-    pub(crate) async fn follow(self, mut reader: LogReader) {
+    async fn follow(self, mut reader: LogReader) {
         while let Some(event) = reader.next().await {
             match event {
                 LogEvent::Record(record) => {
@@ -106,7 +156,7 @@ struct Parameters {
     dry_run: bool,
 }
 
-pub(crate) fn router(api: Api) -> Router {
+fn router(api: Api) -> Router {
     Router::new()
         .route("/api/v1/proposals", post(propose))
         .layer(DefaultBodyLimit::max(MAX_PROPOSAL))

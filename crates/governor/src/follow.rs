@@ -101,6 +101,13 @@ impl Follower {
         self.ends.clone()
     }
 
+    /// Wait until the mesh is founded: its log has been read, and is not empty.
+    pub async fn founded(&self) {
+        let mut view = self.view();
+        // The sender lives as long as we do.
+        drop(view.wait_for(|view| view.mesh.founded.is_some()).await);
+    }
+
     /// Stop following.
     pub fn stop(self) {
         self.task.abort();

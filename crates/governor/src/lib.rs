@@ -17,14 +17,14 @@ pub mod prepare;
 pub mod provision;
 pub mod topics;
 
-pub use api::PRINCIPAL_HEADER;
+pub use api::{PRINCIPAL_HEADER, Proposals};
 pub use core::{Founding, fold_people};
 
 use crate::core::GovernorCore;
-use crate::follow::{Follower, View};
+use crate::follow::Follower;
 use crate::provision::{Pending, Provisioner, Registrar};
 use crate::topics::Topics;
-use kafka::{Admin, Cluster, LogReader, LogWriter, LogWriterConfig, Producer, WriterStatus};
+use kafka::{Admin, Cluster, LogWriter, LogWriterConfig, Producer, StartError, WriterStatus};
 use std::sync::Arc;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -38,22 +38,6 @@ pub struct GovernorConfig {
     pub founding: Founding,
     /// Replication factor of topics that are created; -1 is the broker's default.
     pub replication: i32,
-    /// Who a caller is that names no principal.
-    pub default_principal: String,
-}
-
-/// The governor cannot start.
-#[derive(Debug, thiserror::Error)]
-pub enum StartError {
-    /// A topic has settings under which the log would be lost, or the broker cannot be asked.
-    #[error(transparent)]
-    Admin(#[from] kafka::AdminError),
-    /// No Kafka client could be made.
-    #[error(transparent)]
-    Cluster(#[from] kafka::ClusterError),
-    /// A log cannot be followed.
-    #[error(transparent)]
-    Read(#[from] kafka::ReadError),
 }
 
 /// A running governor.
@@ -61,9 +45,8 @@ pub enum StartError {
 pub struct GovernorHandle {
     writer: LogWriter,
     follower: Follower,
-    tasks: Vec<JoinHandle<()>>,
+    provisioning: JoinHandle<()>,
     pending: watch::Receiver<Pending>,
-    router: axum::Router,
 }
 
 /// Start a governor: make or check its topics, join the writers, follow the log, provision.
@@ -81,36 +64,17 @@ pub async fn start(
         .ensure_topics(&topics.specs(config.replication))
         .await?;
     let follower = Follower::start(&config.cluster, &topics)?;
-    let producer = Producer::new(&config.cluster)?;
-    let end = admin
-        .end_offsets(&topics.outcomes)
-        .await?
-        .first()
-        .map_or(0, |ends| ends.end);
-    let reader = LogReader::follow(&config.cluster, &topics.outcomes, end)?;
-    let replies = api::Replies::default();
     let (pending_sender, pending) = watch::channel(Pending::new());
     let provisioner = Provisioner {
         admin,
-        producer: producer.clone(),
+        producer: Producer::new(&config.cluster)?,
         registrar,
         topics: topics.clone(),
         replication: config.replication,
         view: follower.view(),
         pending: pending_sender,
     };
-    let tasks = vec![
-        tokio::spawn(replies.clone().follow(reader)),
-        tokio::spawn(provisioner.run()),
-    ];
-    let router = api::router(api::Api {
-        producer,
-        topics: topics.clone(),
-        replies,
-        view: follower.view(),
-        ends: follower.ends(),
-        default_principal: config.default_principal,
-    });
+    let provisioning = tokio::spawn(provisioner.run());
     let identity = format!("{mesh_id}.governor");
     let writer = LogWriter::spawn(
         LogWriterConfig {
@@ -125,26 +89,15 @@ pub async fn start(
     Ok(GovernorHandle {
         writer,
         follower,
-        tasks,
+        provisioning,
         pending,
-        router,
     })
 }
 
 impl GovernorHandle {
-    /// `POST /api/v1/proposals`.
-    pub fn router(&self) -> axum::Router {
-        self.router.clone()
-    }
-
-    /// The governance state, and every change of it.
-    pub fn view(&self) -> watch::Receiver<View> {
-        self.follower.view()
-    }
-
-    /// For end-of-log reads.
-    pub fn ends(&self) -> follow::Ends {
-        self.follower.ends()
+    /// The governance state, followed.
+    pub fn follower(&self) -> &Follower {
+        &self.follower
     }
 
     /// What is not provisioned yet, and why.
@@ -159,16 +112,12 @@ impl GovernorHandle {
 
     /// Wait until the mesh is founded and this instance has read the log.
     pub async fn ready(&self) {
-        let mut view = self.follower.view();
-        // The sender lives as long as the follower, which we hold.
-        drop(view.wait_for(|view| view.mesh.founded.is_some()).await);
+        self.follower.founded().await;
     }
 
     /// Stop: no new proposals, the writer leaves its group so that another takes over at once.
     pub async fn stop(self) {
-        for task in &self.tasks {
-            task.abort();
-        }
+        self.provisioning.abort();
         self.follower.stop();
         let writer = self.writer;
         if tokio::task::spawn_blocking(move || writer.stop())

@@ -3,6 +3,8 @@
 //! A topic that exists with another configuration is refused, never changed: a governance log with the wrong retention loses
 //! history silently, and whoever set it so must hear of it.
 
+mod groups;
+
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
@@ -11,18 +13,16 @@ use rdkafka::admin::{
     TopicReplication,
 };
 use rdkafka::config::RDKafkaLogLevel;
-use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::consumer::Consumer;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
 use crate::client::Context;
 use crate::cluster::{AskError, Cluster, ClusterError};
 
+pub use groups::Committed;
+
 /// How long one administrative request may take.
 const LIMIT: Duration = Duration::from_secs(20);
-
-/// How long one attempt to read committed offsets may take; it takes milliseconds when the coordinator is in office.
-const ATTEMPT: Duration = Duration::from_secs(4);
 
 /// Why an administrative act failed.
 #[derive(Debug, thiserror::Error)]
@@ -109,17 +109,6 @@ pub struct TopicDescription {
     pub replication: i32,
     /// All its configurations, defaults included.
     pub configs: BTreeMap<String, String>,
-}
-
-/// What a group committed for one partition.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Committed {
-    /// The partition.
-    pub partition: i32,
-    /// The next offset to be read.
-    pub offset: i64,
-    /// The text committed with it.
-    pub metadata: String,
 }
 
 /// First offset and end of a partition.
@@ -368,15 +357,6 @@ impl Admin {
         })
     }
 
-    /// What `group` committed for `topic`, for the partitions it committed anything for.
-    ///
-    /// # Errors
-    /// [`AdminError::NoTopic`]; [`AdminError::Unreadable`] when the metadata is no text; [`AdminError::Request`].
-    pub async fn committed(&self, group: &str, topic: &str) -> Result<Vec<Committed>, AdminError> {
-        let (cluster, group, topic) = (self.cluster.clone(), group.to_owned(), topic.to_owned());
-        blocking(move || committed(&cluster, &group, &topic)).await
-    }
-
     /// First offset and read-committed end of each partition of `topic`.
     ///
     /// # Errors
@@ -446,59 +426,6 @@ fn asking(act: &'static str, what: &str, error: AskError) -> AdminError {
     match error {
         AskError::Cluster(error) => error.into(),
         AskError::Kafka(source) => request(act, what, source),
-    }
-}
-
-fn committed(cluster: &Cluster, group: &str, topic: &str) -> Result<Vec<Committed>, AdminError> {
-    let Some((partitions, _)) = shape(cluster, topic)? else {
-        return Err(AdminError::NoTopic {
-            topic: topic.to_owned(),
-        });
-    };
-    let failed = |source| request("read the committed offsets of group", group, source);
-    let answer = ask_committed(cluster, group, topic, partitions)?.map_err(failed)?;
-    let mut found = Vec::new();
-    for element in answer.elements_for_topic(topic) {
-        element.error().map_err(failed)?;
-        let Offset::Offset(offset) = element.offset() else {
-            continue;
-        };
-        // The library panics when the metadata is not UTF-8; whoever wrote that was not us.
-        let metadata = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-            element.metadata().to_owned()
-        }))
-        .map_err(|_| AdminError::Unreadable {
-            group: group.to_owned(),
-            topic: topic.to_owned(),
-        })?;
-        found.push(Committed {
-            partition: element.partition(),
-            offset,
-            metadata,
-        });
-    }
-    Ok(found)
-}
-
-/// Asks for committed offsets, each time as a new client: one that began while the group's coordinator was away may wait
-/// for it longer than the coordinator is away.
-fn ask_committed(
-    cluster: &Cluster,
-    group: &str,
-    topic: &str,
-    partitions: i32,
-) -> Result<Result<TopicPartitionList, KafkaError>, AdminError> {
-    let mut config = cluster.reader_config();
-    config.set("group.id", group);
-    let deadline = Instant::now() + LIMIT;
-    loop {
-        let consumer: BaseConsumer<Context> = cluster.create(&config, "positions")?;
-        let mut asked = TopicPartitionList::new();
-        asked.add_partition_range(topic, 0, partitions - 1);
-        let answer = consumer.committed_offsets(asked, ATTEMPT);
-        if answer.is_ok() || Instant::now() >= deadline {
-            return Ok(answer);
-        }
     }
 }
 

@@ -204,6 +204,13 @@ impl Cluster {
         })
     }
 
+    /// How many members a group has.
+    pub(crate) fn members(&self, group: &str, timeout: Duration) -> Result<usize, AskError> {
+        let list = self.ask(|client| client.fetch_group_list(Some(group), timeout))?;
+        let found = list.groups().iter().find(|found| found.name() == group);
+        Ok(found.map_or(0, |found| found.members().len()))
+    }
+
     /// Number of partitions and replicas of a topic, or `None` when there is none, or none that can be used yet.
     pub(crate) fn shape(
         &self,

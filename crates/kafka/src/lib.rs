@@ -27,6 +27,7 @@ pub mod tx;
 pub mod tx_producer;
 
 mod client;
+mod start;
 mod transaction;
 
 pub use admin::{
@@ -38,5 +39,6 @@ pub use producer::{Delivered, Producer, SendError};
 pub use reader::{EndRequester, LogEvent, LogReader, ReadError};
 pub use record::{Header, Outgoing, Record};
 pub use scan::{ScanEnd, ScanSpec, ScanStart, ScanSummary, scan};
+pub use start::StartError;
 pub use transaction::TxError;
 pub use tx_producer::{Position, TxProducer};

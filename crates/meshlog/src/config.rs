@@ -26,6 +26,8 @@ pub(crate) struct Config {
     pub(crate) mesh: Mesh,
     /// The schema registry.
     pub(crate) registry: Registry,
+    /// The catalog.
+    pub(crate) catalog: Catalog,
     /// Kafka.
     pub(crate) kafka: Kafka,
     /// Client commands.
@@ -48,6 +50,20 @@ pub(crate) struct Registry {
     pub(crate) topic: String,
     /// Where the role listens when it runs alone, as `HOST:PORT`.
     pub(crate) listen: String,
+}
+
+/// `[catalog]`
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Catalog {
+    /// Where the role listens when it runs alone, as `HOST:PORT`.
+    pub(crate) listen: String,
+    /// The URL under which users reach it; empty = where it listens.
+    pub(crate) url: String,
+    /// The registry's URL as users are told it; empty = where `[registry]` listens.
+    pub(crate) registry: String,
+    /// Where the snapshot is kept; empty = nowhere.
+    pub(crate) dir: String,
 }
 
 /// `[kafka]`

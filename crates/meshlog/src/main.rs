@@ -3,7 +3,7 @@
 //! ```text
 //! main ─▶ cmd (noun, verb) ─▶ client ──HTTP──▶ the mesh
 //!   │        └───────────────▶ kafka ────────▶ its topics (publish, consume, quarantine, audit)
-//!   ├──▶ up (every role in one process)     demo (up, and three domains at work)
+//!   ├──▶ role (one alone)   up (every role in one process)   demo (up, and three domains at work)
 //!   └──▶ exit (codes), output (tables, JSON)
 //! ```
 
@@ -11,10 +11,12 @@ mod client;
 mod cmd;
 mod config;
 mod demo;
+mod directory;
 mod event;
 mod exit;
 mod output;
 mod port;
+mod role;
 mod up;
 
 use clap::Parser;

@@ -35,5 +35,5 @@ mod writer;
 
 pub use refusal::Refusal;
 pub use service::Registered;
-pub use start::{OwnedSubjects, RegistryConfig, RegistryHandle, StartError, start};
+pub use start::{OwnedSubjects, RegistryConfig, RegistryHandle, ask, start};
 pub use topics::{Topics, topics};

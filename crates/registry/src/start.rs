@@ -9,7 +9,7 @@ use crate::{
     view::View,
     writer::Core,
 };
-use kafka::{Admin, Cluster, LogWriter, LogWriterConfig, Producer, WriterStatus};
+use kafka::{Admin, Cluster, LogWriter, LogWriterConfig, Producer, StartError, WriterStatus};
 use std::sync::Arc;
 use tokio::sync::watch;
 
@@ -26,20 +26,6 @@ pub struct RegistryConfig {
     pub replication: i32,
 }
 
-/// The registry cannot start.
-#[derive(Debug, thiserror::Error)]
-pub enum StartError {
-    /// A topic has settings under which schemas would be lost, or the broker cannot be asked.
-    #[error(transparent)]
-    Admin(#[from] kafka::AdminError),
-    /// No Kafka client could be made.
-    #[error(transparent)]
-    Cluster(#[from] kafka::ClusterError),
-    /// A log cannot be followed.
-    #[error(transparent)]
-    Read(#[from] kafka::ReadError),
-}
-
 /// A running registry.
 #[derive(Debug)]
 pub struct RegistryHandle {
@@ -54,13 +40,7 @@ pub struct RegistryHandle {
 /// [`StartError`], notably when a topic exists with settings that would lose schemas.
 pub async fn start(config: RegistryConfig) -> Result<RegistryHandle, StartError> {
     let topics = Topics::new(&config.mesh, &config.topic);
-    let admin = Arc::new(Admin::new(&config.cluster)?);
-    admin
-        .ensure_topics(&topics.specs(config.replication))
-        .await?;
-    let cluster_id = admin.cluster_id().await?;
-    let producer = Producer::new(&config.cluster)?;
-    let view = View::follow(&config.cluster, &topics, admin).await?;
+    let follower = follow(&config, &topics).await?;
     let identity = format!("{}.registry", config.mesh);
     let writer = LogWriter::spawn(
         LogWriterConfig {
@@ -70,12 +50,42 @@ pub async fn start(config: RegistryConfig) -> Result<RegistryHandle, StartError>
             primary_request_topic: topics.requests.clone(),
             log_topics: vec![topics.schemas.clone()],
         },
-        Core::new(topics.clone()),
+        Core::new(topics),
     );
     Ok(RegistryHandle {
-        service: Service::new(view, producer, topics, writer.status(), cluster_id),
+        service: follower(writer.status()),
         writer,
     })
+}
+
+/// Have the schemas of ports registered by whichever registry of the mesh writes: for a governor that runs alone. This
+/// process never becomes the writer and serves no client.
+///
+/// # Errors
+/// As [`start`].
+pub async fn ask(config: RegistryConfig) -> Result<OwnedSubjects, StartError> {
+    let topics = Topics::new(&config.mesh, &config.topic);
+    let follower = follow(&config, &topics).await?;
+    let (_, never) = watch::channel(WriterStatus::StandBy);
+    Ok(OwnedSubjects {
+        service: follower(never),
+    })
+}
+
+/// Make or check the topics, and follow the log. What is missing is what the writer of this process does.
+async fn follow(
+    config: &RegistryConfig,
+    topics: &Topics,
+) -> Result<impl FnOnce(watch::Receiver<WriterStatus>) -> Service + use<>, StartError> {
+    let admin = Arc::new(Admin::new(&config.cluster)?);
+    admin
+        .ensure_topics(&topics.specs(config.replication))
+        .await?;
+    let cluster_id = admin.cluster_id().await?;
+    let producer = Producer::new(&config.cluster)?;
+    let view = View::follow(&config.cluster, topics, admin).await?;
+    let topics = topics.clone();
+    Ok(|writer| Service::new(view, producer, topics, writer, cluster_id))
 }
 
 impl RegistryHandle {
@@ -127,6 +137,11 @@ pub struct OwnedSubjects {
 }
 
 impl OwnedSubjects {
+    /// Wait until the log has been read to its end.
+    pub async fn ready(&self) {
+        self.service.view().ready().await;
+    }
+
     /// Register `schema` (`schema_type` is `AVRO` or `JSON`) under a subject of `port`, which owns the subject from
     /// then on. Governance has decided on the schema, so its compatibility is not checked again. Doing it twice is
     /// doing it once.

@@ -100,7 +100,7 @@ impl View {
         cluster: &Cluster,
         topics: &Topics,
         admin: Arc<Admin>,
-    ) -> Result<Self, crate::StartError> {
+    ) -> Result<Self, kafka::StartError> {
         let replies_from = end_of(&admin, &topics.replies).await?;
         let schemas = LogReader::follow(cluster, &topics.schemas, 0)?;
         let replies = LogReader::follow(cluster, &topics.replies, replies_from)?;

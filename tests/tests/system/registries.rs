@@ -95,13 +95,13 @@ fn three_instances_give_one_answer_while_their_writer_is_killed_and_held() {
 
     progressed(&done, 15);
     let held = writer(&instances);
-    instances[held].pause();
+    instances[held].role.pause();
     std::thread::sleep(HELD);
-    instances[held].resume();
+    instances[held].role.resume();
     progressed(&done, 45);
     let killed = instances.remove(writer(&instances));
     *shared.lock().expect("not poisoned") = instances_urls(&instances);
-    killed.kill_9();
+    killed.role.kill_9();
     progressed(&done, 75);
     instances.push(Registry::start(&mesh));
     *shared.lock().expect("not poisoned") = instances_urls(&instances);

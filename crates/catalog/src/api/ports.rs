@@ -89,12 +89,10 @@ pub(crate) async fn port_stats(
     age: Duration,
 ) -> Result<StatsAnswer, StatsError> {
     let counted = site.stats().get(info.body, age).await?;
-    let live = site
-        .hooks()
-        .live
-        .as_ref()
-        .and_then(|live| live(&info.body.address));
-    let live = live.unwrap_or_else(|| presumed(info));
+    let live = match &site.hooks().live {
+        Some(live) => live(&info.body.address).unwrap_or_else(|| presumed(info, 1)),
+        None => presumed(info, site.stats().enforcers().await?),
+    };
     let contract = info.contract.map(|(_, approved)| &approved.state);
     Ok(StatsAnswer {
         port: info.body.address.clone(),
@@ -112,10 +110,17 @@ pub(crate) async fn port_stats(
     })
 }
 
-/// The state of a port that no enforcer of this process knows of: judged by the log alone.
-fn presumed(info: &PortInfo<'_>) -> LivePort {
-    if info.active().is_some() {
+/// The state of a port that no enforcer of this process knows of: by the log, and by how many enforcers there are.
+fn presumed(info: &PortInfo<'_>, enforcers: usize) -> LivePort {
+    if info.active().is_some() && enforcers > 0 {
         return LivePort::default();
+    }
+    if info.active().is_some() {
+        return LivePort {
+            state: RunState::Stalled,
+            why: Some("no enforcer is running: `meshlog enforcer` starts one".to_owned()),
+            last_event_ms: None,
+        };
     }
     let why =
         Some("no contract version is in force yet: topics and schemas are being made".to_owned());

@@ -54,4 +54,12 @@ impl StatsCache {
         *slot = Some((begun, counted.clone()));
         counted
     }
+
+    /// How many enforcers are at work now.
+    ///
+    /// # Errors
+    /// [`StatsError`] of the source.
+    pub async fn enforcers(&self) -> Result<usize, StatsError> {
+        self.source.enforcers().await
+    }
 }

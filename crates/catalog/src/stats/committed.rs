@@ -136,6 +136,13 @@ impl PortStats for KafkaStats {
     fn count<'a>(&'a self, port: &'a body::Port) -> BoxFuture<'a, Result<Counted, StatsError>> {
         self.of_inbox(&port.inbox).boxed()
     }
+
+    fn enforcers(&self) -> BoxFuture<'_, Result<usize, StatsError>> {
+        let members = self.admin.members(&self.group);
+        members
+            .map(|members| members.map_err(|error| unavailable(&error)))
+            .boxed()
+    }
 }
 
 fn add(total: &mut Counters, more: Counters) {

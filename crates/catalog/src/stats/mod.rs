@@ -96,6 +96,9 @@ pub enum StatsError {
 pub trait PortStats: Send + Sync {
     /// Count now.
     fn count<'a>(&'a self, port: &'a body::Port) -> BoxFuture<'a, Result<Counted, StatsError>>;
+
+    /// How many enforcers are at work, in any process.
+    fn enforcers(&self) -> BoxFuture<'_, Result<usize, StatsError>>;
 }
 
 /// The answer to `port stats`.

@@ -21,6 +21,7 @@ use clap::{Parser, Subcommand};
 use crate::client::Target;
 use crate::demo::DemoArgs;
 use crate::output::Format;
+use crate::role;
 use crate::up::UpArgs;
 
 /// Backbone of a data mesh on Apache Kafka: data products as event streams, each under a contract.
@@ -82,6 +83,12 @@ enum Command {
     Domain(domain::Verb),
     /// Run the schema registry alone; export, import and compare registries
     Registry(registry::Args),
+    /// Run a governor alone: it decides proposals and has topics and schemas made
+    Governor(role::governor::GovernorArgs),
+    /// Run an enforcer alone: it judges what comes into the inboxes
+    Enforcer(role::enforcer::EnforcerArgs),
+    /// Run the API and the pages alone
+    Catalog(role::catalog::CatalogArgs),
     /// Find products, ports, contracts and fields
     Search(search::Args),
     /// Who the mesh takes you for
@@ -98,7 +105,11 @@ impl Cli {
     /// Whether the command runs until it is stopped.
     pub(crate) fn is_service(&self) -> bool {
         match &self.command {
-            Command::Up(_) | Command::Demo(_) => true,
+            Command::Up(_)
+            | Command::Demo(_)
+            | Command::Governor(_)
+            | Command::Enforcer(_)
+            | Command::Catalog(_) => true,
             Command::Registry(args) => args.is_service(),
             Command::Apply(_)
             | Command::Publish(_)
@@ -121,6 +132,9 @@ pub(crate) async fn run(cli: Cli) -> anyhow::Result<()> {
     let global = &cli.global;
     match cli.command {
         Command::Up(args) => crate::up::run(args).await,
+        Command::Governor(args) => role::governor::run(args, global.output).await,
+        Command::Enforcer(args) => role::enforcer::run(args, global.output).await,
+        Command::Catalog(args) => role::catalog::run(args, global.output).await,
         Command::Demo(args) => crate::demo::run(args).await,
         Command::Apply(args) => apply::run(global, args).await,
         Command::Publish(args) => publish::run(global, args).await,

@@ -5,17 +5,15 @@
 //! ```
 
 mod broker;
-mod directory;
-mod force;
 mod roles;
 
 use crate::config::Config;
+use crate::directory::Directory;
 use crate::exit::Failure;
 use crate::output::Format;
+use crate::role::governor::founding;
 use anyhow::Context;
 use broker::Broker;
-use directory::Directory;
-use governor::Founding;
 use kafka::{Admin, Cluster};
 use roles::{Plan, Roles};
 use serde_json::json;
@@ -101,10 +99,11 @@ impl Running {
         let broker = start_broker(&args, &config, &directory).await?;
         let registry = format!("http://127.0.0.1:{registry_port}");
         let http = format!("http://127.0.0.1:{http_port}");
+        let cluster_id = cluster_id(broker.cluster()).await?;
         let plan = Plan {
             cluster: broker.cluster().clone(),
             replication: broker.replication(),
-            founding: founding(&args, &config, &directory, broker.cluster()).await?,
+            founding: founding(&config, &cluster_id, args.admin.clone(), &directory)?,
             registry_topic: config.registry.topic.clone(),
             snapshot_dir: directory.sub("catalog")?,
             registry_url: registry.clone(),
@@ -202,39 +201,14 @@ async fn start_broker(
     tokio::task::spawn_blocking(move || Broker::start(dir, port, cache)).await?
 }
 
-async fn founding(
-    args: &UpArgs,
-    config: &Config,
-    directory: &Directory,
-    cluster: &Cluster,
-) -> anyhow::Result<Founding> {
+/// The cluster's id; a cluster that was named has to be there.
+async fn cluster_id(cluster: &Cluster) -> anyhow::Result<String> {
     let admin = Admin::new(cluster)?;
-    let cluster_id = admin.cluster_id().await.map_err(|error| {
+    let id = admin.cluster_id().await.map_err(|error| {
         let at = cluster.bootstrap();
         Failure::NotReachable(format!("no Kafka answers at {at}: {error}"))
     })?;
-    Ok(Founding {
-        mesh_id: config.mesh.id.clone(),
-        cluster_id,
-        administrator: args.admin.clone().unwrap_or_else(crate::client::os_user),
-        notary_key: directory.notary_key()?,
-        secret: random_bytes()?,
-        time_ms: now_ms(),
-    })
-}
-
-fn random_bytes() -> anyhow::Result<[u8; 32]> {
-    let mut bytes = [0; 32];
-    getrandom::fill(&mut bytes).map_err(|error| anyhow::anyhow!("no random bytes: {error}"))?;
-    Ok(bytes)
-}
-
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the founding's time is stamped here, at the edge"
-)]
-fn now_ms() -> i64 {
-    jiff::Timestamp::now().as_millisecond()
+    Ok(id)
 }
 
 /// Turns true at the first SIGINT or SIGTERM; the second ends the process at once.

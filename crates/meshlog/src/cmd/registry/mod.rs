@@ -1,7 +1,7 @@
 //! `meshlog registry`: the registry's role by itself; and whole registries, anybody's, to a file, into another, compared.
 //!
 //! ```text
-//! export ─▶ dump ─▶ file          (no verb) role ─▶ registry::start
+//! export ─▶ dump ─▶ file          (no verb) role::registry
 //!            │
 //!            ├─▶ plan (order) ─▶ import ─▶ export, compare
 //!            └─▶ compare
@@ -15,7 +15,6 @@ mod import;
 mod order;
 mod plan;
 mod remote;
-mod role;
 
 use std::path::{Path, PathBuf};
 
@@ -26,6 +25,7 @@ use super::Global;
 use crate::client::{Client, DryRun};
 use crate::exit::{Exit, Failure, said};
 use crate::output::{self, Column, Format};
+use crate::role;
 use compare::{Difference, Others, compare};
 use dump::Dump;
 use remote::Remote;
@@ -36,7 +36,7 @@ pub(crate) struct Args {
     #[command(subcommand)]
     verb: Option<Verb>,
     #[command(flatten)]
-    role: role::RoleArgs,
+    role: role::registry::RegistryArgs,
 }
 
 /// What to do with a registry's content.
@@ -97,9 +97,9 @@ impl Args {
 /// Runs the role or a verb.
 pub(super) async fn run(global: &Global, args: Args) -> anyhow::Result<()> {
     let Some(verb) = args.verb else {
-        return role::run(global, args.role).await;
+        return role::registry::run(args.role, global.output).await;
     };
-    if args.role != role::RoleArgs::default() {
+    if args.role != role::registry::RegistryArgs::default() {
         // clap can refuse this too, but then also the options that every command has
         return Err(usage(
             "--config, --bootstrap-servers and --registry-port are for the registry itself, not for its verbs",

@@ -1,8 +1,8 @@
-//! The directory of an `up`: who holds it, which ports it has, its keys.
+//! The directory of an `up` or a governor: who holds it, which ports it has, its keys.
 //!
 //! ```text
 //! <dir>/meshlog.json   format, mesh id, ports    On disk since v0.1. Add a version.
-//! <dir>/lock           held while an `up` runs
+//! <dir>/lock           held while an `up` or a governor runs
 //! <dir>/notary.key     Ed25519 secret key, mode 0600, made at founding
 //! <dir>/kafka/         the development broker
 //! <dir>/catalog/       the projector's snapshot
@@ -20,7 +20,7 @@ const FORMAT: u32 = 1;
 
 /// A directory, held by this process.
 #[derive(Debug)]
-pub(super) struct Directory {
+pub(crate) struct Directory {
     path: PathBuf,
     record: Record,
     _lock: File,
@@ -38,7 +38,7 @@ struct Record {
 
 impl Directory {
     /// Take a directory, making it when it is not there.
-    pub(super) fn open(path: &Path, mesh_id: &str) -> anyhow::Result<Self> {
+    pub(crate) fn open(path: &Path, mesh_id: &str) -> anyhow::Result<Self> {
         let shown = path.display();
         fs::create_dir_all(path).with_context(|| format!("cannot make the directory {shown}"))?;
         let path = path
@@ -65,19 +65,19 @@ impl Directory {
         })
     }
 
-    pub(super) fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 
     /// A directory in it, made when it is not there.
-    pub(super) fn sub(&self, name: &str) -> anyhow::Result<PathBuf> {
+    pub(crate) fn sub(&self, name: &str) -> anyhow::Result<PathBuf> {
         let path = self.path.join(name);
         fs::create_dir_all(&path).with_context(|| format!("cannot make {}", path.display()))?;
         Ok(path)
     }
 
     /// The port to ask for: what was told, else what this directory had before, else 0.
-    pub(super) fn registry_port(&self, told: u16) -> u16 {
+    pub(crate) fn registry_port(&self, told: u16) -> u16 {
         if told == 0 {
             self.record.registry_port
         } else {
@@ -86,7 +86,7 @@ impl Directory {
     }
 
     /// As [`Self::registry_port`].
-    pub(super) fn http_port(&self, told: u16) -> u16 {
+    pub(crate) fn http_port(&self, told: u16) -> u16 {
         if told == 0 {
             self.record.http_port
         } else {
@@ -95,7 +95,7 @@ impl Directory {
     }
 
     /// Keep the ports for the next `up` here.
-    pub(super) fn keep_ports(&mut self, registry: u16, http: u16) -> anyhow::Result<()> {
+    pub(crate) fn keep_ports(&mut self, registry: u16, http: u16) -> anyhow::Result<()> {
         self.record.registry_port = registry;
         self.record.http_port = http;
         let text = serde_json::to_vec_pretty(&self.record)?;
@@ -103,7 +103,7 @@ impl Directory {
     }
 
     /// The notary's public key, base64; the pair is made when there is none.
-    pub(super) fn notary_key(&self) -> anyhow::Result<String> {
+    pub(crate) fn notary_key(&self) -> anyhow::Result<String> {
         use base64::Engine;
         use base64::engine::general_purpose::STANDARD;
         let file = self.path.join("notary.key");
@@ -125,7 +125,7 @@ fn lock(path: &Path) -> anyhow::Result<File> {
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => bail!(
-            "another `meshlog up` runs on {}: stop it, or name another directory with --dir",
+            "another `meshlog up` or `meshlog governor` runs on {}: stop it, or name another directory with --dir",
             path.display()
         ),
         Err(TryLockError::Error(error)) => Err(error).context("cannot lock the directory"),
@@ -157,7 +157,7 @@ fn read_record(path: &Path, bytes: &[u8], mesh_id: &str) -> anyhow::Result<Recor
 }
 
 fn new_key(file: &Path) -> anyhow::Result<[u8; 32]> {
-    let secret = super::random_bytes()?;
+    let secret = random_bytes()?;
     let mut out = OpenOptions::new()
         .write(true)
         .create_new(true)
@@ -168,6 +168,13 @@ fn new_key(file: &Path) -> anyhow::Result<[u8; 32]> {
         .and_then(|()| out.sync_all())
         .context("cannot write the notary's key")?;
     Ok(secret)
+}
+
+/// Bytes that nobody can guess.
+pub(crate) fn random_bytes() -> anyhow::Result<[u8; 32]> {
+    let mut bytes = [0; 32];
+    getrandom::fill(&mut bytes).map_err(|error| anyhow::anyhow!("no random bytes: {error}"))?;
+    Ok(bytes)
 }
 
 /// Write a file whole or not at all.
@@ -191,7 +198,7 @@ mod tests {
         let error = Directory::open(temp.path(), "mesh")
             .expect_err("held")
             .to_string();
-        assert!(error.contains("another `meshlog up` runs"), "{error}");
+        assert!(error.contains("another `meshlog up` or"), "{error}");
         drop(first);
         let again = Directory::open(temp.path(), "mesh").expect("opens again");
         assert_eq!((again.registry_port(0), again.http_port(0)), (1, 2));

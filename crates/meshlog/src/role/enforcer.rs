@@ -1,0 +1,95 @@
+//! `meshlog enforcer`: judges what comes into the inboxes. Each instance of a mesh has a number of its own; they share the
+//! partitions.
+
+use std::sync::Arc;
+
+use ::enforcer::{Enforcer, EnforcerConfig, Snapshot};
+use ::governor::follow::Follower;
+use ::governor::topics::Topics;
+use anyhow::Context;
+use kafka::Cluster;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use super::force::{self, Catch};
+use super::{RoleArgs, announce, cluster_id, founded, start, stopped};
+use crate::output::Format;
+use crate::up::stop_signal;
+
+/// How an enforcer is told.
+#[derive(Debug, clap::Args)]
+pub(crate) struct EnforcerArgs {
+    #[command(flatten)]
+    role: RoleArgs,
+    /// Which of the mesh's enforcers this is: 0, 1, 2 …; of two with one number, one stands by
+    #[arg(long, value_name = "NUMBER", default_value_t = 0)]
+    slot: u32,
+}
+
+/// Runs an enforcer until it is told to stop.
+pub(crate) async fn run(args: EnforcerArgs, format: Format) -> anyhow::Result<()> {
+    let mut stop = stop_signal()?;
+    let (config, cluster) = args.role.load()?;
+    let begun = async {
+        let cluster_id = cluster_id(&cluster).await?;
+        let topics = Topics::of(&config.mesh.id);
+        let follower = start(&cluster, async || Ok(Follower::start(&cluster, &topics)?)).await?;
+        founded(&follower, &cluster_id).await?;
+        let enforcing = Enforcing::start(&cluster, &config.mesh.id, args.slot, &follower)?;
+        anyhow::Ok((follower, enforcing))
+    };
+    let (follower, enforcing) = tokio::select! {
+        begun = begun => begun?,
+        _ = stop.changed() => return Ok(()),
+    };
+    announce("enforcer", &cluster, &[], format)?;
+    stopped(&mut stop).await;
+    enforcing.stop().await;
+    follower.stop();
+    Ok(())
+}
+
+/// An enforcer, and what tells it which contracts are in force.
+pub(crate) struct Enforcing {
+    pub(crate) enforcer: Enforcer,
+    publisher: JoinHandle<()>,
+}
+
+impl Enforcing {
+    /// Start judging by what the follower knows, now and from now on.
+    pub(crate) fn start(
+        cluster: &Cluster,
+        mesh: &str,
+        slot: u32,
+        follower: &Follower,
+    ) -> anyhow::Result<Self> {
+        let (sender, snapshots) = watch::channel(Arc::new(Snapshot::default()));
+        let publisher = tokio::spawn(force::publish(follower.view(), sender));
+        let catch = Catch {
+            ends: follower.ends(),
+            snapshots: snapshots.clone(),
+            runtime: tokio::runtime::Handle::current(),
+        };
+        let config = EnforcerConfig {
+            slot,
+            ..EnforcerConfig::new(cluster.clone(), mesh)
+        };
+        let enforcer =
+            Enforcer::spawn(config, snapshots, catch).context("the enforcer cannot start")?;
+        Ok(Self {
+            enforcer,
+            publisher,
+        })
+    }
+
+    /// Commit what is open and leave.
+    pub(crate) async fn stop(self) {
+        let enforcer = self.enforcer;
+        match tokio::task::spawn_blocking(move || enforcer.stop()).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::warn!(%error, "the enforcer is still stopping"),
+            Err(error) => tracing::error!(%error, "the enforcer's stop panicked"),
+        }
+        self.publisher.abort();
+    }
+}

@@ -1,0 +1,144 @@
+//! `meshlog governor`: decides proposals, writes the facts, and has topics and schemas made. Any number of instances; one
+//! writes, the others stand by.
+
+use std::path::PathBuf;
+
+use ::governor::provision::{RegisteredSchema, Registrar};
+use ::governor::{Founding, GovernorConfig, GovernorHandle};
+use anyhow::Context;
+use kafka::{Cluster, WriterStatus};
+use registry::OwnedSubjects;
+use tokio::sync::watch;
+
+use super::{RoleArgs, announce, cluster_id, founded, start, stopped};
+use crate::config::Config;
+use crate::directory::{Directory, random_bytes};
+use crate::output::Format;
+use crate::up::stop_signal;
+
+/// How a governor is told.
+#[derive(Debug, clap::Args)]
+pub(crate) struct GovernorArgs {
+    #[command(flatten)]
+    role: RoleArgs,
+    /// Where its key is kept; each governor has a directory of its own
+    #[arg(long, value_name = "DIR", default_value = ".meshlog")]
+    dir: PathBuf,
+    /// The administrator of a mesh that is founded now; default: the OS user
+    #[arg(long, value_name = "PRINCIPAL")]
+    admin: Option<String>,
+}
+
+/// Runs a governor until it is told to stop.
+pub(crate) async fn run(args: GovernorArgs, format: Format) -> anyhow::Result<()> {
+    let mut stop = stop_signal()?;
+    let (config, cluster) = args.role.load()?;
+    let directory = Directory::open(&args.dir, &config.mesh.id)?;
+    let governor = tokio::select! {
+        governor = begin(&args, &config, &cluster, &directory) => governor?,
+        _ = stop.changed() => return Ok(()),
+    };
+    let done = ready(&governor, &cluster, format, &mut stop).await;
+    governor.stop().await;
+    done
+}
+
+async fn begin(
+    args: &GovernorArgs,
+    config: &Config,
+    cluster: &Cluster,
+    directory: &Directory,
+) -> anyhow::Result<GovernorHandle> {
+    let plan = super::registry::plan(config, cluster);
+    let registry = start(cluster, async || registry::ask(plan.clone()).await);
+    let registry = registry.await.context("the registry cannot be asked")?;
+    registry.ready().await;
+    let cluster_id = cluster_id(cluster).await?;
+    let founding = founding(config, &cluster_id, args.admin.clone(), directory)?;
+    let governor = start(cluster, async || {
+        let config = GovernorConfig {
+            cluster: cluster.clone(),
+            founding: founding.clone(),
+            replication: -1,
+        };
+        ::governor::start(config, Schemas(registry.clone())).await
+    });
+    let governor = governor.await.context("the governor cannot start")?;
+    tokio::select! {
+        founded = founded(governor.follower(), &cluster_id) => founded?,
+        why = writer_ended(&governor) => return Err(why),
+    }
+    Ok(governor)
+}
+
+async fn ready(
+    governor: &GovernorHandle,
+    cluster: &Cluster,
+    format: Format,
+    stop: &mut watch::Receiver<bool>,
+) -> anyhow::Result<()> {
+    announce("governor", cluster, &[], format)?;
+    tokio::select! {
+        () = stopped(stop) => Ok(()),
+        why = writer_ended(governor) => Err(why),
+    }
+}
+
+/// A writer that has ended saw something that a human has to look at: it would not help to go on and decide nothing.
+async fn writer_ended(governor: &GovernorHandle) -> anyhow::Error {
+    let mut writer = governor.writer();
+    let ended = writer.wait_for(|status| matches!(status, WriterStatus::Stopped(_)));
+    let why = match ended.await.as_deref() {
+        Ok(WriterStatus::Stopped(why)) => why.clone(),
+        Ok(_) | Err(_) => "its writer is gone".to_owned(),
+    };
+    anyhow::anyhow!("the governor decides no longer: {why}")
+}
+
+/// What a mesh begins with, should it be founded now.
+pub(crate) fn founding(
+    config: &Config,
+    cluster_id: &str,
+    admin: Option<String>,
+    directory: &Directory,
+) -> anyhow::Result<Founding> {
+    Ok(Founding {
+        mesh_id: config.mesh.id.clone(),
+        cluster_id: cluster_id.to_owned(),
+        administrator: admin.unwrap_or_else(crate::client::os_user),
+        notary_key: directory.notary_key()?,
+        secret: random_bytes()?,
+        time_ms: now_ms(),
+    })
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the founding's time is stamped here, at the edge"
+)]
+fn now_ms() -> i64 {
+    jiff::Timestamp::now().as_millisecond()
+}
+
+/// Our registry, as the provisioner asks it.
+pub(crate) struct Schemas(pub(crate) OwnedSubjects);
+
+impl Registrar for Schemas {
+    async fn register(
+        &self,
+        subject: &str,
+        schema_type: &str,
+        schema: &str,
+        port: &str,
+    ) -> Result<RegisteredSchema, String> {
+        let registered = self
+            .0
+            .register_owned(subject, schema_type, schema, port)
+            .await
+            .map_err(|refusal| refusal.to_string())?;
+        Ok(RegisteredSchema {
+            id: registered.id,
+            guid: registered.guid,
+        })
+    }
+}

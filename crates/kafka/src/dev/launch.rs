@@ -81,19 +81,33 @@ impl Launcher {
 
     /// The command that is the broker.
     pub(super) fn serve(&self, layout: &Layout, record: &BrokerRecord) -> Command {
-        let mut command = match self {
+        let port = format!("127.0.0.1:{0}:{0}", record.kafka_port);
+        let mut command = self.kafka(layout, record, &["-p", &port]);
+        command.arg(self.properties(layout));
+        command
+    }
+
+    /// The command that is the controller alone.
+    pub(super) fn settle(&self, layout: &Layout, record: &BrokerRecord) -> Command {
+        let mut command = self.kafka(layout, record, &[]);
+        command.arg(match self {
+            Self::Jdk { .. } => layout.controller_properties(),
+            Self::Docker => Path::new(MOUNT).join("controller.properties"),
+        });
+        command
+    }
+
+    fn kafka(&self, layout: &Layout, record: &BrokerRecord, container: &[&str]) -> Command {
+        match self {
             Self::Jdk { jars } => java(layout, jars, "kafka.Kafka"),
             Self::Docker => {
                 let name = format!("meshlog-{}", record.cluster_id);
                 // What a killed run may have left behind.
                 runs(Command::new("docker").args(["rm", "-f", &name]));
-                let port = format!("127.0.0.1:{0}:{0}", record.kafka_port);
-                let serve = "/opt/kafka/bin/kafka-server-start.sh";
-                docker(layout, serve, &["--name", &name, "-p", &port])
+                let options = [&["--name", &name], container].concat();
+                docker(layout, "/opt/kafka/bin/kafka-server-start.sh", &options)
             }
-        };
-        command.arg(self.properties(layout));
-        command
+        }
     }
 
     fn properties(&self, layout: &Layout) -> PathBuf {

@@ -65,6 +65,14 @@ impl Layout {
         self.dir.join("server.properties")
     }
 
+    pub(super) fn controller_properties(&self) -> PathBuf {
+        self.dir.join("controller.properties")
+    }
+
+    pub(super) fn controller_log(&self) -> PathBuf {
+        self.dir.join("controller.log")
+    }
+
     pub(super) fn logging(&self) -> PathBuf {
         self.dir.join("log4j2.properties")
     }
@@ -186,6 +194,19 @@ impl Layout {
             fs::rename(&log, &old).map_err(|e| DevError::io("rename", &log, e))?;
         }
         File::create(&log).map_err(|e| DevError::io("create", log, e))
+    }
+
+    pub(super) fn write_controller_properties(&self, text: &str) -> Result<(), DevError> {
+        let path = self.controller_properties();
+        fs::write(&path, text).map_err(|e| DevError::io("write", path, e))
+    }
+
+    /// An empty log for a controller that runs alone, twice.
+    pub(super) fn new_controller_log(&self) -> Result<(File, File), DevError> {
+        let log = self.controller_log();
+        File::create(&log)
+            .and_then(|file| file.try_clone().map(|again| (file, again)))
+            .map_err(|e| DevError::io("create", log, e))
     }
 
     pub(super) fn log_tail(&self) -> String {

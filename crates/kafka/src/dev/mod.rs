@@ -8,6 +8,7 @@
 //! <dir>/broker.json         ports, cluster id, and which process is the broker
 //! <dir>/server.properties   written anew at each start
 //! <dir>/broker.log          what the broker says (the run before: broker.log.1)
+//! <dir>/controller.log      after a kill: what its controller says, which runs alone for a moment first
 //! <dir>/data/               the topics
 //! ```
 //!
@@ -17,6 +18,7 @@ mod child;
 mod jars;
 mod launch;
 mod layout;
+mod settle;
 
 use std::path::PathBuf;
 use std::process::{Child, Stdio};
@@ -155,6 +157,9 @@ impl DevBroker {
         }
         let launcher = Launcher::choose(&config.jars)?;
         let record = layout.prepare(record.take(), config.kafka_port, &launcher)?;
+        if settle::is_needed(&layout.data()) {
+            settle::settle(&layout, &record, &launcher);
+        }
         Self::spawn(layout, record, &launcher)
     }
 

@@ -8,14 +8,12 @@ use ::catalog::{CatalogConfig, CatalogHandle, Hooks, Shown};
 use ::enforcer::{EnforcerStatus, PortState, parse_progress};
 use ::governor::Proposals;
 use ::governor::follow::Follower;
-use ::governor::topics::Topics;
 use anyhow::Context;
 use kafka::Cluster;
 use tokio::sync::watch;
 
 use super::{
-    RoleArgs, address, announce, cluster_id, founded, listen, saying, serve_until, start,
-    warn_of_open_door,
+    RoleArgs, address, announce, follow, listen, saying, serve_until, start, warn_of_open_door,
 };
 use crate::config::Config;
 use crate::output::Format;
@@ -80,10 +78,7 @@ fn shown(config: &Config, cluster: &Cluster, address: &str) -> Shown {
 
 impl Running {
     async fn start(config: &Config, cluster: &Cluster, shown: Shown) -> anyhow::Result<Self> {
-        let cluster_id = cluster_id(cluster).await?;
-        let topics = Topics::of(&config.mesh.id);
-        let follower = start(cluster, async || Ok(Follower::start(cluster, &topics)?)).await?;
-        founded(&follower, &cluster_id).await?;
+        let follower = follow(cluster, &config.mesh.id).await?;
         let proposals = start(cluster, async || {
             let anyone = crate::client::os_user();
             Proposals::start(cluster, &config.mesh.id, &follower, anyone).await
@@ -117,7 +112,7 @@ impl Running {
     ) -> anyhow::Result<()> {
         let listener = listen(address, WAYS).await?;
         warn_of_open_door(&listener, "propose in anyone's name")?;
-        announce("catalog", cluster, &[("http", &shown.http)], format)?;
+        announce("catalog", cluster, Some(("http", &shown.http)), format)?;
         let router = self.catalog.router().merge(self.proposals.router());
         serve_until(listener, router, stop).await;
         Ok(())

@@ -5,14 +5,13 @@ use std::sync::Arc;
 
 use ::enforcer::{Enforcer, EnforcerConfig, Snapshot};
 use ::governor::follow::Follower;
-use ::governor::topics::Topics;
 use anyhow::Context;
 use kafka::Cluster;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use super::force::{self, Catch};
-use super::{RoleArgs, announce, cluster_id, founded, start, stopped};
+use super::{RoleArgs, announce, follow, stopped};
 use crate::output::Format;
 use crate::up::stop_signal;
 
@@ -31,10 +30,7 @@ pub(crate) async fn run(args: EnforcerArgs, format: Format) -> anyhow::Result<()
     let mut stop = stop_signal()?;
     let (config, cluster) = args.role.load()?;
     let begun = async {
-        let cluster_id = cluster_id(&cluster).await?;
-        let topics = Topics::of(&config.mesh.id);
-        let follower = start(&cluster, async || Ok(Follower::start(&cluster, &topics)?)).await?;
-        founded(&follower, &cluster_id).await?;
+        let follower = follow(&cluster, &config.mesh.id).await?;
         let enforcing = Enforcing::start(&cluster, &config.mesh.id, args.slot, &follower)?;
         anyhow::Ok((follower, enforcing))
     };
@@ -42,7 +38,7 @@ pub(crate) async fn run(args: EnforcerArgs, format: Format) -> anyhow::Result<()
         begun = begun => begun?,
         _ = stop.changed() => return Ok(()),
     };
-    announce("enforcer", &cluster, &[], format)?;
+    announce("enforcer", &cluster, None, format)?;
     stopped(&mut stop).await;
     enforcing.stop().await;
     follower.stop();

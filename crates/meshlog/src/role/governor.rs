@@ -77,7 +77,7 @@ async fn ready(
     format: Format,
     stop: &mut watch::Receiver<bool>,
 ) -> anyhow::Result<()> {
-    announce("governor", cluster, &[], format)?;
+    announce("governor", cluster, None, format)?;
     tokio::select! {
         () = stopped(stop) => Ok(()),
         why = writer_ended(governor) => Err(why),

@@ -18,9 +18,11 @@ use std::future::Future;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use ::governor::follow::Follower;
+use ::governor::topics::Topics;
 use anyhow::Context;
 use kafka::{Admin, Cluster, StartError};
-use serde_json::{Map, Value};
+use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
@@ -81,19 +83,21 @@ async fn start<T>(
     cluster: &Cluster,
     attempt: impl AsyncFn() -> Result<T, StartError>,
 ) -> anyhow::Result<T> {
-    let attempts = async {
-        loop {
-            match attempt().await {
-                Err(error) if error.may_pass() => {
-                    tracing::warn!(%error, "cannot start yet");
-                    tokio::time::sleep(AGAIN).await;
-                }
-                started => return started,
-            }
-        }
-    };
     let what = format!("Kafka at {}", cluster.bootstrap());
-    Ok(saying(&what, attempts).await?)
+    Ok(saying(&what, attempts(attempt)).await?)
+}
+
+/// Tries until it succeeds, or fails for another reason than that something is not there yet.
+async fn attempts<T>(attempt: impl AsyncFn() -> Result<T, StartError>) -> Result<T, StartError> {
+    loop {
+        match attempt().await {
+            Err(error) if error.may_pass() => {
+                tracing::debug!(%error, "cannot start yet");
+                tokio::time::sleep(AGAIN).await;
+            }
+            started => return started,
+        }
+    }
 }
 
 /// The id of the cluster, as soon as it answers.
@@ -104,18 +108,34 @@ async fn cluster_id(cluster: &Cluster) -> anyhow::Result<String> {
     .await
 }
 
-/// Until the mesh is founded: a governor's first act.
-async fn founded(follower: &::governor::follow::Follower, cluster_id: &str) -> anyhow::Result<()> {
-    let what = "the mesh to be founded, which its first governor does";
-    saying(what, follower.founded()).await;
+/// What waiting for a mesh's first fact is called.
+const FOUNDING: &str = "the mesh to be founded, which its first governor does";
+
+/// Follows the governance log of a mesh, once there is one.
+async fn follow(cluster: &Cluster, mesh_id: &str) -> anyhow::Result<Follower> {
+    let cluster_id = cluster_id(cluster).await?;
+    let topics = Topics::of(mesh_id);
+    let admin = Admin::new(cluster)?;
+    let made = attempts(async || {
+        for topic in [&topics.governance, &topics.people] {
+            admin.end_offsets(topic).await?;
+        }
+        Ok(())
+    });
+    saying(FOUNDING, made).await?;
+    let follower = Follower::start(cluster, &topics)?;
+    founded(&follower, &cluster_id).await?;
+    Ok(follower)
+}
+
+/// Until the mesh is founded.
+async fn founded(follower: &Follower, cluster_id: &str) -> anyhow::Result<()> {
+    saying(FOUNDING, follower.founded()).await;
     check_cluster(follower, cluster_id)
 }
 
 /// A log belongs to one cluster: a copy of it elsewhere would fork it.
-pub(crate) fn check_cluster(
-    follower: &::governor::follow::Follower,
-    cluster_id: &str,
-) -> anyhow::Result<()> {
+pub(crate) fn check_cluster(follower: &Follower, cluster_id: &str) -> anyhow::Result<()> {
     let mesh = std::sync::Arc::clone(&follower.view().borrow().mesh);
     let founded = mesh.founded.as_ref();
     match founded.map(|founded| founded.cluster_id.as_str()) {
@@ -127,33 +147,25 @@ pub(crate) fn check_cluster(
     }
 }
 
-/// Prints the line that says that a role is ready; `addresses` by their names, as the roles of `up` have them.
+/// Prints the line that says that a role is ready; its address, if it has one, under the name that `up` gives it.
 fn announce(
     role: &str,
     cluster: &Cluster,
-    addresses: &[(&str, &str)],
+    address: Option<(&str, &str)>,
     format: Format,
 ) -> anyhow::Result<()> {
     let kafka = cluster.bootstrap();
     match format {
         Format::Json => {
-            let mut line = Map::new();
-            let members = [
-                ("event", "ready"),
-                ("role", role),
-                ("bootstrap_servers", kafka),
-            ];
-            for (name, value) in members.iter().chain(addresses) {
-                line.insert((*name).to_owned(), Value::from(*value));
+            let mut line = json!({"event": "ready", "role": role, "bootstrap_servers": kafka});
+            if let Some((name, url)) = address {
+                line[name] = url.into();
             }
-            output::json_line(&Value::Object(line))?;
+            output::json_line(&line)?;
         }
         Format::Table => {
-            let addresses: String = addresses
-                .iter()
-                .map(|(name, value)| format!("{name} {value}  "))
-                .collect();
-            output::line(format!("ready: {role}  {addresses}Kafka {kafka}"))?;
+            let url = address.map_or(String::new(), |(_, url)| format!(" {url}"));
+            output::line(format!("ready: {role}{url}  Kafka {kafka}"))?;
         }
     }
     Ok(())

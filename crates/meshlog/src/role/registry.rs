@@ -70,7 +70,7 @@ async fn serve(
     let listener = listen(address, WAYS).await?;
     warn_of_open_door(&listener, "register and delete")?;
     let url = format!("http://{}", listener.local_addr()?);
-    announce("registry", cluster, &[("registry", &url)], format)?;
+    announce("registry", cluster, Some(("registry", &url)), format)?;
     serve_until(listener, registry.router(), stop).await;
     Ok(())
 }

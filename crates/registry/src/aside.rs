@@ -3,7 +3,7 @@
 //! It looks at an excerpt of the state ([`crate::state::State::excerpt`]), so that reads go on beside it, and so does the
 //! view.
 
-use crate::refusal::Refusal;
+use crate::{defect, refusal::Refusal};
 use std::sync::Arc;
 use tokio::{sync::Semaphore, task};
 
@@ -41,10 +41,11 @@ impl Aside {
             drop(place);
             answer
         });
-        done.await.unwrap_or_else(|error| {
-            tracing::error!(%error, "work on schemas did not end");
-            Err(Refusal::store("Error while working on schemas"))
-        })
+        done.await
+            .unwrap_or_else(|ended| match ended.try_into_panic() {
+                Ok(panic) => Err(defect::refuse("work on schemas", &*panic)),
+                Err(_cancelled) => Err(Refusal::store("The registry is stopping")),
+            })
     }
 
     /// Take every place, so that no work begins until they are given back.

@@ -1,8 +1,9 @@
 //! Requests made to hurt, against the routes in process: each is answered with a code that fits it, in our JSON form.
 //!
-//! What takes long is in [`aside`]. Nothing here reaches a broker: reads see a state that stands still, and what would be written is refused before.
+//! What takes long is in [`aside`], what panics in [`panics`]. Nothing here reaches a broker: reads see a state that stands still, and what would be written is refused before.
 
 mod aside;
+mod panics;
 
 use super::{MAX_BODY, router};
 use crate::{content::MAX_SCHEMA, service::Service, state::State, topics::Topics, view::View};

@@ -209,8 +209,20 @@ pub fn compare(
     writer: &Source<'_>,
     policy: Policy,
 ) -> Result<Vec<Difference>, SchemaError> {
+    compare_counted(reader, writer, policy).map(|found| found.differences)
+}
+
+/// The same with what it took.
+///
+/// # Errors
+/// As [`compare`].
+pub fn compare_counted(
+    reader: &Source<'_>,
+    writer: &Source<'_>,
+    policy: Policy,
+) -> Result<Compared, SchemaError> {
     let (reader, writer) = (Side::read(reader)?, Side::read(writer)?);
-    compare_as(&reader, &writer, policy, Direction::NewReadsOld).map(|found| found.differences)
+    compare_as(&reader, &writer, policy, Direction::NewReadsOld)
 }
 
 /// A schema to be compared, read as far as it can be apart from the other.
@@ -247,16 +259,17 @@ impl<'a> Side<'a> {
 }
 
 /// What comparing two schemas brought out, and what it took.
-#[derive(Debug)]
-struct Compared {
-    differences: Vec<Difference>,
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Compared {
+    /// Every difference that matters, the compatible ones included.
+    pub differences: Vec<Difference>,
     /// Pairs compared and differences noted; some microseconds each.
-    steps: usize,
+    pub steps: usize,
 }
 
 /// Most steps of one check, over all earlier versions: two or three seconds of a registry's one writer, which answers
 /// nobody else meanwhile. Reading counts too. Some nine hundred versions of 20 KB, both ways, are within it.
-const MAX_STEPS: usize = 2_000_000;
+pub const MAX_STEPS: usize = 2_000_000;
 
 /// As many bytes of Avro or JSON read cost one step.
 const BYTES_STEP: usize = 64;
@@ -314,6 +327,9 @@ pub struct Report {
     pub incompatible: Vec<Incompatibility>,
     /// What the reference passes over though it may break a reader ([`Verdict::Unjudged`]), of every version checked.
     pub unjudged: Vec<Incompatibility>,
+    /// What the check took, in steps: what reading costs, pairs compared, and differences noted. At most
+    /// [`MAX_STEPS`], and the same each time.
+    pub steps: usize,
 }
 
 /// Check a new version against the earlier ones, given newest last.
@@ -364,6 +380,7 @@ pub fn check(
             break;
         }
     }
+    report.steps = MAX_STEPS - allowance.left;
     Ok(report)
 }
 

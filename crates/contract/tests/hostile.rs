@@ -1,34 +1,28 @@
-//! Schemas made to hurt: whatever a text is, it is answered, and soon.
+//! Schemas made to hurt: whatever a text is, it is answered, within bounds.
 //!
-//! Through the crate's public face, as a registry asks it. What was found by fuzzing and concerns one file only stands
-//! beside that file.
+//! Through the crate's public face, as a registry asks it. Bounds are counted, in steps and bytes, so that a slow machine
+//! finds what a fast one does; what nothing counts has to end. What was found by fuzzing and concerns one file only
+//! stands beside that file.
 
 use contract::{
     canonical::{self, Format},
-    compat::{self, Direction, Incompatibility, Level, Policy, Verdict, Version},
+    compat::{
+        self, Compared, Difference, Direction, Incompatibility, Level, Policy, Verdict, Version,
+    },
     schema_error::SchemaError,
     source::{Import, SchemaType, Source},
 };
 use proptest::prelude::*;
-use std::{
-    fmt::Write,
-    time::{Duration, Instant},
-};
+use std::fmt::Write;
 
 /// The largest text that a registry takes.
 const LARGEST: usize = 400 * 1024;
 
-/// What one question may take on a busy machine: it takes a tenth of it on an idle one.
-const SOON: Duration = Duration::from_secs(20);
+/// Most steps of one comparison, whatever the schemas are: a fifth of what a check may take.
+const ONE_COMPARISON: usize = compat::MAX_STEPS / 5;
 
-fn soon<T>(what: &str, ask: impl FnOnce() -> T) -> T {
-    #[expect(clippy::disallowed_methods, reason = "the test is about time")]
-    let started = Instant::now();
-    let answer = ask();
-    let took = started.elapsed();
-    assert!(took < SOON, "{what} took {took:?}");
-    answer
-}
+/// As many bytes of any schema cost a check one step at the least.
+const BYTES_STEP: usize = 64;
 
 /// Every form of a schema.
 fn forms(source: &Source<'_>) -> Result<String, SchemaError> {
@@ -47,10 +41,11 @@ fn forms(source: &Source<'_>) -> Result<String, SchemaError> {
 fn compared(one: &Source<'_>, other: &Source<'_>) {
     for policy in [Policy::Strict, Policy::Lenient] {
         for (reader, writer) in [(one, other), (other, one)] {
-            let Ok(found) = compat::compare(reader, writer, policy) else {
+            let Ok(found) = compat::compare_counted(reader, writer, policy) else {
                 continue;
             };
-            for difference in found.into_iter().take(3) {
+            assert!(found.steps <= ONE_COMPARISON, "{} steps", found.steps);
+            for difference in found.differences.into_iter().take(3) {
                 let found = Incompatibility {
                     version: 1,
                     direction: Direction::NewReadsOld,
@@ -343,77 +338,108 @@ fn largest() -> Vec<(&'static str, SchemaType, String, String)> {
 }
 
 #[test]
-fn the_largest_schemas_are_read_and_compared_soon() {
+fn the_largest_schemas_are_read_and_compared_within_bounds() {
     for (what, ty, one, other) in largest() {
         let (one, other) = (Source::new(ty, &one), Source::new(ty, &other));
         for source in [&one, &other] {
-            soon(&format!("{what}: forms"), || forms(source)).ok();
+            forms(source).ok();
         }
-        for policy in [Policy::Strict, Policy::Lenient] {
+        let policies: &[Policy] = match ty {
+            SchemaType::Json => &[Policy::Strict, Policy::Lenient],
+            SchemaType::Avro | SchemaType::Protobuf => &[Policy::Strict],
+        };
+        for policy in policies {
             for (reader, writer) in [(&one, &other), (&other, &one)] {
-                let found = soon(&format!("{what}: compare"), || {
-                    compat::compare(reader, writer, policy)
-                });
-                match found {
-                    Ok(found) => {
-                        let bytes: usize = found.iter().map(|one| one.message.len()).sum();
-                        assert!(bytes < 32_000_000, "{what}: {bytes} bytes of differences");
-                        if let Some(difference) = found
-                            .into_iter()
-                            .find(|one| one.verdict != Verdict::Compatible)
-                        {
-                            let found = Incompatibility {
-                                version: 1,
-                                direction: Direction::NewReadsOld,
-                                difference,
-                            };
-                            soon(&format!("{what}: witness"), || {
-                                compat::witness(&found, reader, writer)
-                            });
-                        }
-                    }
-                    Err(error) => assert!(
-                        matches!(error, SchemaError::TooLarge { .. }),
-                        "{what}: {error}"
-                    ),
+                match compat::compare_counted(reader, writer, *policy) {
+                    Ok(found) => bounded(what, found, (reader, writer)),
+                    Err(error) => too_large(what, &error),
                 }
             }
         }
     }
 }
 
+/// A comparison took few steps, and tells what can be told. Then an example is searched for.
+fn bounded(what: &str, found: Compared, (reader, writer): (&Source<'_>, &Source<'_>)) {
+    let Compared { differences, steps } = found;
+    assert!(steps <= ONE_COMPARISON, "{what}: {steps} steps");
+    let bytes: usize = differences.iter().map(|one| one.message.len()).sum();
+    assert!(bytes < 32_000_000, "{what}: {bytes} bytes of differences");
+    // each difference is a step, so that what is told is paid for
+    assert!(differences.len() <= steps, "{what}: {steps} steps");
+    let breaking = |one: &Difference| one.verdict != Verdict::Compatible;
+    if let Some(difference) = differences.into_iter().find(breaking) {
+        let found = Incompatibility {
+            version: 1,
+            direction: Direction::NewReadsOld,
+            difference,
+        };
+        let example = compat::witness(&found, reader, writer).unwrap_or_default();
+        assert!(example.len() < LARGEST, "{what}: {} bytes", example.len());
+    }
+}
+
+fn too_large(what: &str, error: &SchemaError) {
+    let too_large = matches!(error, SchemaError::TooLarge { .. });
+    assert!(too_large, "{what}: {error}");
+}
+
+/// Check a schema against as many versions of it, both ways. None of them breaks anything, so none ends the check;
+/// white space makes each another text, since what is the same is compared once.
+fn checked(ty: SchemaType, text: &str, versions: usize) -> Result<usize, SchemaError> {
+    let texts: Vec<String> = (1..=versions)
+        .map(|number| text.to_owned() + &" ".repeat(number))
+        .collect();
+    let versions: Vec<Version<'_>> = (1..)
+        .zip(&texts)
+        .map(|(number, text)| Version {
+            number,
+            schema: Source::new(ty, text),
+        })
+        .collect();
+    let new = Source::new(ty, text);
+    compat::check(Level::FullTransitive, Policy::Strict, &new, &versions).map(|found| found.steps)
+}
+
 #[test]
-fn a_hundred_versions_are_checked_soon_or_refused() {
-    let mut refused = Vec::new();
-    for (what, ty, one, _) in largest() {
-        let new = Source::new(ty, &one);
-        // nothing breaks, so none of them ends the check; white space makes each another text, since what is the same
-        // is compared once
-        let texts: Vec<String> = (1..=100)
-            .map(|number| one.clone() + &" ".repeat(number))
-            .collect();
-        let versions: Vec<Version<'_>> = (1..=100)
-            .zip(&texts)
-            .map(|(number, text)| Version {
-                number,
-                schema: Source::new(ty, text),
-            })
-            .collect();
-        let found = soon(&format!("{what}: 100 versions"), || {
-            compat::check(Level::FullTransitive, Policy::Strict, &new, &versions)
-        });
-        if let Err(error) = found {
-            let too_large = matches!(error, SchemaError::TooLarge { .. });
-            assert!(too_large, "{what}: {error}");
-            refused.push(what);
+fn each_version_costs_a_check_what_it_takes_so_that_a_hundred_are_refused() {
+    let mut most = Vec::new();
+    for (what, ty, text, _) in largest() {
+        let (one, two) = match (checked(ty, &text, 1), checked(ty, &text, 2)) {
+            (Ok(one), Ok(two)) => (one, two),
+            (Err(error), _) | (_, Err(error)) => {
+                too_large(what, &error);
+                continue;
+            }
+        };
+        let further = two - one;
+        let source = Source::new(ty, &text);
+        let compared = compat::compare_counted(&source, &source, Policy::Strict);
+        let compared = compared.expect("as in the check").steps;
+        let least = text.len() / BYTES_STEP + 2 * compared;
+        assert!(further >= least, "{what}: {further} steps, not {least}");
+        assert!(2 * further >= one, "{what}: {one} steps, then {further}");
+        if 100 * further > compat::MAX_STEPS {
+            most.push(what);
         }
-        // the latest alone is checked, unless two of them are too large already
-        let latest = compat::check(Level::Full, Policy::Strict, &new, &versions);
-        assert!(latest.is_ok() || refused.contains(&what), "{what}");
     }
     for what in ["wide message", "wide record", "wide object"] {
-        assert!(refused.contains(&what), "{what} is checked for too long");
+        assert!(most.contains(&what), "{what} is checked for too long");
     }
+}
+
+#[test]
+fn a_check_of_more_steps_than_there_may_be_is_refused() {
+    let text = wide_record("\"int\"");
+    let limit = compat::MAX_STEPS;
+    let refused = checked(SchemaType::Avro, &text, 100);
+    // at the comparison that would go beyond
+    let beyond = limit + 1..=limit + ONE_COMPARISON;
+    assert!(
+        matches!(&refused, Err(SchemaError::TooLarge { found, limit: at, unit })
+            if beyond.contains(found) && *at == limit && unit.contains("earlier versions")),
+        "{refused:?}"
+    );
 }
 
 fn nested(open: &str, middle: &str, close: &str, depth: usize) -> String {
@@ -478,8 +504,8 @@ fn nesting_of_any_depth_is_an_error_not_an_end() {
     ] {
         let source = Source::new(ty, &text);
         let start: String = text.chars().take(40).collect();
-        assert!(soon(&start, || forms(&source)).is_err(), "{ty}: {start}");
-        soon(&start, || compared(&source, &source));
+        assert!(forms(&source).is_err(), "{ty}: {start}");
+        compared(&source, &source);
     }
 }
 
@@ -557,14 +583,12 @@ fn patterns_that_explode_are_searched_within_bounds() {
         let (one, other) = (of("string"), of("integer"));
         let plain = r#"{"type":"object","properties":{"a":{"type":"string","minLength":100}}}"#;
         let sources = [&one, &other, plain].map(|text| Source::new(SchemaType::Json, text));
-        soon(pattern, || {
-            for reader in &sources {
-                forms(reader).ok();
-                for writer in &sources {
-                    compared(reader, writer);
-                }
+        for reader in &sources {
+            forms(reader).ok();
+            for writer in &sources {
+                compared(reader, writer);
             }
-        });
+        }
     }
 }
 
@@ -595,11 +619,9 @@ fn names_and_numbers_at_the_edges_are_answered() {
     ] {
         let source = Source::new(SchemaType::Json, text);
         let other = Source::new(SchemaType::Json, r#"{"type":"number","minimum":0}"#);
-        soon(text, || {
-            forms(&source).ok();
-            compared(&source, &other);
-            compared(&source, &source);
-        });
+        forms(&source).ok();
+        compared(&source, &other);
+        compared(&source, &source);
     }
     for text in [
         r#"{"type":"fixed","name":"F","size":18446744073709551615}"#,
@@ -617,11 +639,9 @@ fn names_and_numbers_at_the_edges_are_answered() {
         "",
     ] {
         let source = Source::new(SchemaType::Avro, text);
-        soon(text, || {
-            forms(&source).ok();
-            compared(&source, &Source::new(SchemaType::Avro, "\"int\""));
-            compared(&source, &source);
-        });
+        forms(&source).ok();
+        compared(&source, &Source::new(SchemaType::Avro, "\"int\""));
+        compared(&source, &source);
     }
     for text in [
         "syntax = \"proto3\"; message M { int32 a = 18446744073709551616; }",
@@ -637,14 +657,12 @@ fn names_and_numbers_at_the_edges_are_answered() {
         "CgA=",
     ] {
         let source = Source::new(SchemaType::Protobuf, text);
-        soon(text, || {
-            forms(&source).ok();
-            compared(
-                &source,
-                &Source::new(SchemaType::Protobuf, "syntax = \"proto3\"; message M {}"),
-            );
-            compared(&source, &source);
-        });
+        forms(&source).ok();
+        compared(
+            &source,
+            &Source::new(SchemaType::Protobuf, "syntax = \"proto3\"; message M {}"),
+        );
+        compared(&source, &source);
     }
 }
 
@@ -677,7 +695,7 @@ fn what_a_schema_brings_with_it_is_bounded() {
             text: own,
             imports: &imports,
         };
-        let error = soon("imports", || forms(&source)).expect_err("too many");
+        let error = forms(&source).expect_err("too many");
         assert!(matches!(error, SchemaError::TooLarge { .. }), "{error}");
     }
 }
@@ -777,11 +795,11 @@ proptest! {
         let (ty, whole) = WHOLE[which];
         let text = mutilated(whole, &cuts);
         let (one, other) = (Source::new(ty, whole), Source::new(ty, &text));
-        if let Ok(stored) = soon("forms", || forms(&other)) {
+        if let Ok(stored) = forms(&other) {
             let kept = Source::new(ty, &stored);
             prop_assert_eq!(canonical::canonical(&kept), Ok(stored.clone()));
         }
-        soon("comparison", || compared(&one, &other));
+        compared(&one, &other);
     }
 }
 

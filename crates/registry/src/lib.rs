@@ -11,12 +11,14 @@
 //!
 //! Read in this order: [`name`] (subjects in contexts), [`record`] (what is on disk), [`content`] and [`rules`] (what an
 //! id stands for), [`state`] (the fold), [`settings`] and [`ownership`] (what is set for a subject, and whose it is),
-//! [`compatibility`], [`tags`], [`decide`] (the rules), [`request`] (what travels to the writer and back), then the moving parts: `writer`, `view`, `service`,
-//! `http`, and `start`, which puts them together.
+//! [`compatibility`], [`tags`], [`decide`] (the rules), [`request`] (what travels to the writer and back), then the moving parts: `writer`, `view`, `aside` (where
+//! schemas are read and compared for answers), `service`, `http`, `defect`, and `start`, which puts them together.
 
+mod aside;
 pub mod compatibility;
 pub mod content;
 pub mod decide;
+mod defect;
 mod http;
 pub mod name;
 pub mod ownership;

@@ -263,6 +263,11 @@ impl Refusal {
         Self::new(50001, why)
     }
 
+    /// 50001: the registry itself is at fault, and its log says how.
+    pub fn defect() -> Self {
+        Self::new(50001, "Error in the schema registry: see its log")
+    }
+
     /// 50002: no answer in time. The write may still happen: registering again is safe.
     pub fn timeout(why: impl Into<String>) -> Self {
         Self::new(50002, why)

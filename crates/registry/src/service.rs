@@ -4,6 +4,7 @@
 //! instance's own view has passed it. So every instance reads its writes, and none forwards to another.
 
 use crate::{
+    aside::Aside,
     decide,
     refusal::Refusal,
     request::{Answer, Command, Outcome, Register, Reply, Request},
@@ -37,6 +38,7 @@ pub(crate) struct Service {
     producer: Producer,
     topics: Topics,
     writer: watch::Receiver<WriterStatus>,
+    aside: Aside,
     /// The id of the Kafka cluster, for `GET /v1/metadata/id`.
     pub(crate) cluster_id: String,
 }
@@ -55,6 +57,7 @@ impl Service {
             producer,
             topics,
             writer,
+            aside: Aside::new(),
             cluster_id,
         }
     }
@@ -67,6 +70,11 @@ impl Service {
     /// The view.
     pub(crate) fn view(&self) -> &View {
         &self.view
+    }
+
+    /// Where work is done that reads or compares schemas.
+    pub(crate) fn aside(&self) -> &Aside {
+        &self.aside
     }
 
     /// Look at the state, with everything in it that was committed before this call.
@@ -176,13 +184,16 @@ impl Service {
     ) -> Result<(String, Registered), Refusal> {
         decide::check_name(&request.subject)?;
         self.view.fresh().await?;
-        let known = self.view.read(|state| {
+        let excerpt = self.view.read(|state| {
             if let Some(aliased) = state.aliased(&request.subject) {
                 request.subject = aliased;
             }
-            held(state, &request)
-        })?;
+            let subjects = std::slice::from_ref(&request.subject);
+            state.excerpt(subjects, &request.references)
+        });
         let subject = request.subject.clone();
+        let work = move || Ok((held(&excerpt, &request)?, request));
+        let (known, request) = self.aside.run(work).await?;
         let registered = match known {
             Some(registered) => registered,
             None => self.submit_registration(Command::Register(request)).await?,

@@ -60,7 +60,7 @@ impl<'s> InForce<'s> {
 }
 
 /// Where settings for a subject are looked for, the nearest first.
-fn scopes(subject: &str) -> impl Iterator<Item = Option<Cow<'_, str>>> {
+pub(crate) fn scopes(subject: &str) -> impl Iterator<Item = Option<Cow<'_, str>>> {
     let context = name::context_of(subject);
     // settings of the default context are those without a subject
     let around = (context != name::DEFAULT).then(|| Cow::from(name::prefix(context)));

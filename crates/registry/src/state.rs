@@ -5,6 +5,7 @@
 //! subjects, settings and modes are known by their full names (see [`crate::name`]).
 
 mod context;
+mod excerpt;
 mod imports;
 
 use crate::{
@@ -327,7 +328,7 @@ impl State {
         let versions = context.and_then(|context| context.versions(subject));
         versions
             .into_iter()
-            .flatten()
+            .flat_map(|versions| versions.iter())
             .map(|(number, version)| (*number, version))
             .filter(move |(_, version)| deleted.admits(version.deleted))
     }
@@ -357,10 +358,10 @@ impl State {
     }
 
     /// The version that a reference means; -1 is the latest. What is soft-deleted may still be referred to.
-    pub fn referenced(&self, holder: &str, version: i32) -> Option<&Version> {
+    pub fn referenced(&self, holder: &str, version: i32) -> Option<(u32, &Version)> {
         match u32::try_from(version) {
-            Ok(number) => self.version(holder, number),
-            Err(_negative) => self.latest(holder, Deleted::Hidden).map(|(_, v)| v),
+            Ok(number) => Some((number, self.version(holder, number)?)),
+            Err(_negative) => self.latest(holder, Deleted::Hidden),
         }
     }
 

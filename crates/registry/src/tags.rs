@@ -30,14 +30,14 @@ pub fn edited(
 pub fn wanted(
     content: &Content,
     imported: &[Imported],
-    wanted: &[&str],
+    wanted: &[String],
 ) -> Result<Vec<EntityTags>, Refusal> {
     let found = content
         .ask(imported, tags::list)?
         .map_err(|error| Refusal::invalid_schema(format!("Invalid schema tags: {error}")))?;
     let counts = |tagged: &Tagged| {
         let mut any = wanted.iter();
-        any.any(|tag| *tag == "*" || tagged.tags.contains(*tag))
+        any.any(|tag| tag == "*" || tagged.tags.contains(tag))
     };
     Ok(found.into_iter().filter(counts).map(shown).collect())
 }

@@ -147,6 +147,18 @@ impl View {
         }
     }
 
+    /// Take one more record, as from the log.
+    #[cfg(test)]
+    pub(crate) fn take(&self, record: &Record) {
+        self.inner.take(record);
+    }
+
+    /// Whether nobody looks at the state, so that it could go on.
+    #[cfg(test)]
+    pub(crate) fn is_free(&self) -> bool {
+        self.inner.state.try_write().is_ok()
+    }
+
     /// Look at the state as far as it has been read.
     pub(crate) fn read<T>(&self, look: impl FnOnce(&State) -> T) -> T {
         look(

@@ -5,6 +5,7 @@
 
 use crate::{
     decide::decide,
+    defect,
     record::Write,
     refusal::Refusal,
     request::{Outcome, REQUEST_HEADER, Reply, Request},
@@ -80,10 +81,8 @@ impl Core {
 /// Ask, and refuse where asking panics: a defect, often of a library in reading a schema. A writer that ended by it would
 /// meet the same request after every start; what is asked changes nothing, so going on is safe.
 fn unpanicked<T>(ask: impl FnOnce() -> Result<T, Refusal>) -> Result<T, Refusal> {
-    catch_unwind(AssertUnwindSafe(ask)).unwrap_or_else(|_panic| {
-        tracing::error!("deciding a registry request has panicked: it is refused");
-        Err(Refusal::plain(500, "Internal Server Error"))
-    })
+    catch_unwind(AssertUnwindSafe(ask))
+        .unwrap_or_else(|panic| Err(defect::refuse("deciding a registry request", &*panic)))
 }
 
 fn outgoing(
@@ -247,7 +246,7 @@ mod tests {
     #[test]
     fn a_request_whose_deciding_panics_is_refused() {
         let refused = unpanicked::<()>(|| unreachable!("a defect"));
-        assert_eq!(refused.map_err(|refusal| refusal.status()), Err(500));
+        assert_eq!(refused, Err(Refusal::defect()));
     }
 
     #[test]

@@ -8,7 +8,6 @@
 use super::{Compared, Difference, Direction, Verdict};
 use crate::avro::schema::{Enum, Field, Kind, Name, NodeId, Record, Schema};
 use crate::schema_error::SchemaError;
-use crate::source::Source;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Most steps of one comparison: pairs of types that meet, and what each asks for. Two versions of one schema have
@@ -23,16 +22,14 @@ type Pair = (NodeId, NodeId);
 
 /// Every difference that keeps `reader` from reading data of `writer`.
 pub(super) fn compare(
-    reader: &Source<'_>,
-    writer: &Source<'_>,
+    reader: &Schema,
+    writer: &Schema,
     direction: Direction,
 ) -> Result<Compared, SchemaError> {
-    let reader = Schema::parse(reader.text, reader.imports)?;
-    let writer = Schema::parse(writer.text, writer.imports)?;
     let root = (reader.root(), writer.root());
     let rules = Rules {
-        reader: &reader,
-        writer: &writer,
+        reader,
+        writer,
         words: direction.words(),
     };
     let (demands, steps) = rules.demands_from(root)?;

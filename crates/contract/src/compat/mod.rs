@@ -13,9 +13,11 @@ mod witness;
 
 pub use reserved::{Reserved, reserved, reserved_names};
 
+use crate::avro::schema::Schema;
 use crate::protobuf::Loaded;
 use crate::schema_error::SchemaError;
 use crate::source::{SchemaType, Source};
+use json::documents::Texts;
 use std::{collections::BTreeSet, fmt, str::FromStr};
 
 /// Which earlier versions a new one is checked against, and in which direction.
@@ -209,59 +211,78 @@ pub fn compare(
     writer: &Source<'_>,
     policy: Policy,
 ) -> Result<Vec<Difference>, SchemaError> {
-    let (reader, writer) = (Side::read(reader)?, Side::read(writer)?);
-    compare_as(&reader, &writer, policy, Direction::NewReadsOld).map(|found| found.differences)
+    compare_counted(reader, writer, policy).map(|found| found.differences)
 }
 
-/// A schema to be compared, read as far as it can be apart from the other.
-enum Side<'a> {
-    Avro(&'a Source<'a>),
-    Json(&'a Source<'a>),
+/// The same with what it took.
+///
+/// # Errors
+/// As [`compare`].
+pub fn compare_counted(
+    reader: &Source<'_>,
+    writer: &Source<'_>,
+    policy: Policy,
+) -> Result<Compared, SchemaError> {
+    let (reader, writer) = (Side::read(reader)?, Side::read(writer)?);
+    compare_as(&reader, &writer, policy, Direction::NewReadsOld)
+}
+
+/// A schema to be compared, read as far as it can be apart from the other: once in a check, whatever it is compared with.
+struct Side<'a> {
+    read: Read<'a>,
+    /// What it costs in each comparison, in steps, however little of it differs.
+    steps: usize,
+}
+
+/// A schema as its language has it.
+enum Read<'a> {
+    Avro(Schema),
+    Json(Texts),
     Protobuf(Loaded<'a>),
 }
 
 impl<'a> Side<'a> {
     fn read(source: &'a Source<'a>) -> Result<Self, SchemaError> {
-        match source.ty {
-            SchemaType::Avro => Ok(Side::Avro(source)),
-            SchemaType::Json => Ok(Side::Json(source)),
-            SchemaType::Protobuf => protobuf::read(source).map(Side::Protobuf),
-        }
+        let (read, steps) = match source.ty {
+            SchemaType::Avro => (
+                Read::Avro(Schema::parse(source.text, source.imports)?),
+                bytes(source) / BYTES_STEP,
+            ),
+            SchemaType::Json => (
+                Read::Json(Texts::parse(source)?),
+                bytes(source) / BYTES_STEP,
+            ),
+            SchemaType::Protobuf => (Read::Protobuf(protobuf::read(source)?), 0),
+        };
+        Ok(Self { read, steps })
     }
 
     fn ty(&self) -> SchemaType {
-        match self {
-            Side::Avro(_) => SchemaType::Avro,
-            Side::Json(_) => SchemaType::Json,
-            Side::Protobuf(_) => SchemaType::Protobuf,
-        }
-    }
-
-    /// What reading it costs in each comparison, in steps.
-    fn reading(&self) -> usize {
-        match self {
-            Side::Avro(source) | Side::Json(source) => bytes(source) / BYTES_STEP,
-            Side::Protobuf(_) => 0,
+        match self.read {
+            Read::Avro(_) => SchemaType::Avro,
+            Read::Json(_) => SchemaType::Json,
+            Read::Protobuf(_) => SchemaType::Protobuf,
         }
     }
 }
 
 /// What comparing two schemas brought out, and what it took.
-#[derive(Debug)]
-struct Compared {
-    differences: Vec<Difference>,
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Compared {
+    /// Every difference that matters, the compatible ones included.
+    pub differences: Vec<Difference>,
     /// Pairs compared and differences noted; some microseconds each.
-    steps: usize,
+    pub steps: usize,
 }
 
 /// Most steps of one check, over all earlier versions: two or three seconds of a registry's one writer, which answers
 /// nobody else meanwhile. Reading counts too. Some nine hundred versions of 20 KB, both ways, are within it.
-const MAX_STEPS: usize = 2_000_000;
+pub const MAX_STEPS: usize = 2_000_000;
 
-/// As many bytes of Avro or JSON read cost one step.
+/// As many bytes of Avro or JSON cost one step in each comparison.
 const BYTES_STEP: usize = 64;
 
-/// As many bytes of Protobuf, of which every name is looked up.
+/// As many bytes of Protobuf, when it is read: then every name is looked up.
 const PROTOBUF_BYTES_STEP: usize = 8;
 
 /// What a check may still take.
@@ -294,7 +315,7 @@ impl Allowance {
         policy: Policy,
         direction: Direction,
     ) -> Result<Vec<Difference>, SchemaError> {
-        self.spend(reader.reading() + writer.reading())?;
+        self.spend(reader.steps + writer.steps)?;
         let found = compare_as(reader, writer, policy, direction)?;
         self.spend(found.steps)?;
         Ok(found.differences)
@@ -314,6 +335,9 @@ pub struct Report {
     pub incompatible: Vec<Incompatibility>,
     /// What the reference passes over though it may break a reader ([`Verdict::Unjudged`]), of every version checked.
     pub unjudged: Vec<Incompatibility>,
+    /// What the check took, in steps: what reading costs, pairs compared, and differences noted. At most
+    /// [`MAX_STEPS`], and the same each time.
+    pub steps: usize,
 }
 
 /// Check a new version against the earlier ones, given newest last.
@@ -364,6 +388,7 @@ pub fn check(
             break;
         }
     }
+    report.steps = MAX_STEPS - allowance.left;
     Ok(report)
 }
 
@@ -383,15 +408,15 @@ fn compare_as(
     policy: Policy,
     direction: Direction,
 ) -> Result<Compared, SchemaError> {
-    match (reader, writer) {
-        (Side::Avro(reader), Side::Avro(writer)) => avro::compare(reader, writer, direction),
-        (Side::Json(reader), Side::Json(writer)) => {
+    match (&reader.read, &writer.read) {
+        (Read::Avro(reader), Read::Avro(writer)) => avro::compare(reader, writer, direction),
+        (Read::Json(reader), Read::Json(writer)) => {
             json::compare(writer, reader, policy, direction)
         }
-        (Side::Protobuf(reader), Side::Protobuf(writer)) => {
+        (Read::Protobuf(reader), Read::Protobuf(writer)) => {
             protobuf::compare(writer, reader, direction)
         }
-        (Side::Avro(_) | Side::Json(_) | Side::Protobuf(_), _) => Ok(Compared {
+        (Read::Avro(_) | Read::Json(_) | Read::Protobuf(_), _) => Ok(Compared {
             differences: vec![of_other_type(reader.ty(), writer.ty())],
             steps: 1,
         }),

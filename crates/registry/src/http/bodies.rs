@@ -1,4 +1,4 @@
-//! Bodies of answers. Members that are null or empty are left out, as the reference does.
+//! Bodies of answers, and how a schema comes to be shown. Members that are null or empty are left out, as the reference does.
 
 use crate::{
     content::{Content, Imported},
@@ -7,12 +7,14 @@ use crate::{
     refusal::Refusal,
     request::EntityTags,
     rules::Metadata,
+    service::Service,
     state::{State, Version},
     tags,
 };
 use contract::canonical::Format;
 use serde::Serialize;
 use serde_json::Value;
+use std::sync::Arc;
 
 /// A schema: with its place under a subject, or as an id stands for it.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -87,18 +89,14 @@ impl Schema {
         })
     }
 
-    /// The same with its text in another form, and with the tags that are asked for. `holder` is the subject, or any
-    /// other name, in the context of which it refers to others.
-    ///
-    /// # Errors
-    /// 42201 when the stored schema cannot be read, which an edited log may bring about.
-    pub(crate) fn shown_as(
-        mut self,
-        holder: &str,
-        content: &Content,
-        imported: &[Imported],
-        how: &Shown<'_>,
-    ) -> Result<Self, Refusal> {
+    /// The same with its text in another form, and with the tags that are asked for.
+    fn shown_as(mut self, source: &Source) -> Result<Self, Refusal> {
+        let Source {
+            holder,
+            content,
+            imported,
+            how,
+        } = source;
         let schema_tags = if how.tags.is_empty() {
             Vec::new()
         } else {
@@ -117,20 +115,88 @@ impl Schema {
     }
 }
 
+/// A schema that was found, with what it takes to show it as it is asked for, apart from the state.
+#[derive(Debug)]
+pub(crate) struct Found {
+    body: Schema,
+    /// What has to be read; `None` where the schema is asked for as it is stored.
+    source: Option<Source>,
+}
+
+/// What is read to show a schema in another form.
+#[derive(Debug)]
+struct Source {
+    holder: String,
+    content: Arc<Content>,
+    imported: Vec<Imported>,
+    how: Shown,
+}
+
+impl Found {
+    /// A schema, and how it is asked for. `holder` is the subject, or any other name, in the context of which it refers
+    /// to others.
+    ///
+    /// # Errors
+    /// 42201 when it refers to what is not there, which an edited log may bring about.
+    pub(crate) fn new(
+        state: &State,
+        holder: &str,
+        content: &Arc<Content>,
+        body: Schema,
+        how: &Shown,
+    ) -> Result<Self, Refusal> {
+        if how.is_plain() {
+            return Ok(Self { body, source: None });
+        }
+        let source = Source {
+            holder: holder.to_owned(),
+            content: content.clone(),
+            imported: state.imports(holder, &content.references)?,
+            how: how.clone(),
+        };
+        Ok(Self {
+            body,
+            source: Some(source),
+        })
+    }
+
+    /// The body, worked out on this thread.
+    ///
+    /// # Errors
+    /// 42201 when the stored schema cannot be read, which an edited log may bring about.
+    pub(crate) fn worked_out(self) -> Result<Schema, Refusal> {
+        match &self.source {
+            Some(source) => self.body.shown_as(source),
+            None => Ok(self.body),
+        }
+    }
+
+    /// The body, worked out aside where that takes reading the schema.
+    ///
+    /// # Errors
+    /// As [`Found::worked_out`].
+    pub(crate) async fn shown(self, service: &Service) -> Result<Schema, Refusal> {
+        if self.source.is_none() {
+            return Ok(self.body);
+        }
+        service.aside().run(|| self.worked_out()).await
+    }
+}
+
 /// How a schema is asked for.
 #[derive(Debug, Clone)]
-pub(crate) struct Shown<'q> {
+pub(crate) struct Shown {
     /// The form of its text.
     pub(crate) format: Format,
     /// The tags to be listed; `*` is all.
-    pub(crate) tags: Vec<&'q str>,
+    pub(crate) tags: Vec<String>,
     /// Whether subjects that it refers to are named in full.
     pub(crate) full_references: bool,
 }
 
-impl Shown<'_> {
+impl Shown {
     /// Whether the schema is asked for just as it is stored.
-    pub(crate) fn is_plain(&self) -> bool {
+    fn is_plain(&self) -> bool {
         self.format == Format::Default && self.tags.is_empty() && !self.full_references
     }
 }

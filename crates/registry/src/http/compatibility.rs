@@ -31,7 +31,7 @@ pub(super) async fn with_subject(
     body: Bytes,
 ) -> Answered {
     let request = params::schema(params::subject(&subject), &body, &query)?;
-    answer(&service, &request, &query, |state, subject, content| {
+    answer(&service, request, &query, |state, subject, content| {
         compatibility::with_subject(state, subject, content)
     })
     .await
@@ -46,7 +46,7 @@ pub(super) async fn with_version(
 ) -> Answered {
     let (subject, which) = (params::subject(&subject), params::version(&version)?);
     let request = params::schema(subject, &body, &query)?;
-    answer(&service, &request, &query, |state, subject, content| {
+    answer(&service, request, &query, move |state, subject, content| {
         let found = subjects::find(state, subject, which, Deleted::Hidden);
         let earlier = match (found, which) {
             (Ok(found), _) => vec![found],
@@ -61,24 +61,28 @@ pub(super) async fn with_version(
 
 async fn answer(
     service: &Service,
-    request: &Register,
+    request: Register,
     query: &Query,
-    check: impl FnOnce(&State, &str, &Content) -> Result<Findings, Refusal>,
+    check: impl FnOnce(&State, &str, &Content) -> Result<Findings, Refusal> + Send + 'static,
 ) -> Answered {
     let verbose = query.flag("verbose");
-    let found = service.read_fresh(|state| {
-        let subject = subjects::meant(state, &request.subject);
-        match parsed(state, &subject, request) {
-            Ok(content) => check(state, &subject, &content),
-            // a schema that does not parse is one more reason, where reasons are asked for
-            Err(refusal) if verbose => Ok(Findings {
-                incompatible: vec![refusal.message],
-                warnings: Vec::new(),
-            }),
-            Err(refusal) => Err(refusal),
-        }
+    let looked_at = service.read_fresh(|state| {
+        let subjects = [subjects::meant(state, &request.subject)];
+        let excerpt = state.excerpt(&subjects, &request.references);
+        let [subject] = subjects;
+        Ok((excerpt, subject))
     });
-    let found = found.await?;
+    let (excerpt, subject) = looked_at.await?;
+    let work = move || match parsed(&excerpt, &subject, &request) {
+        Ok(content) => check(&excerpt, &subject, &content),
+        // a schema that does not parse is one more reason, where reasons are asked for
+        Err(refusal) if verbose => Ok(Findings {
+            incompatible: vec![refusal.message],
+            warnings: Vec::new(),
+        }),
+        Err(refusal) => Err(refusal),
+    };
+    let found = service.aside().run(work).await?;
     let compatible = found.is_compatible();
     let mut body = json!({"is_compatible": compatible});
     let messages = if compatible {

@@ -10,6 +10,7 @@ mod contexts;
 mod import;
 mod metrics;
 mod negotiate;
+mod panics;
 mod params;
 mod schemas;
 mod subjects;
@@ -42,7 +43,15 @@ pub(crate) fn router(service: Service) -> Router {
         let (requests, service) = (requests.clone(), service.clone());
         move || async move { metrics::answer(&requests, &service) }
     };
-    let routes = routes(service);
+    answering(routes(service))
+        .route("/metrics", get(metrics))
+        .layer(middleware::from_fn(panics::caught))
+        .layer(middleware::from_fn_with_state(requests, counted))
+        .layer(DefaultBodyLimit::max(MAX_BODY))
+}
+
+/// The routes, seen from inside a context too, with every answer in our form.
+fn answering(routes: Router) -> Router {
     let inner = routes.clone();
     let within = move |path: Path<(String, String)>, request: Request| {
         contexts::within(inner.clone(), path, request)
@@ -51,10 +60,8 @@ pub(crate) fn router(service: Service) -> Router {
         .route("/contexts/{context}/{*rest}", any(within))
         .fallback(async || Refusal::plain(404, "Not Found"))
         .method_not_allowed_fallback(async || Refusal::plain(405, "Method Not Allowed"))
+        .layer(middleware::from_fn(panics::caught))
         .layer(middleware::from_fn(content_types))
-        .route("/metrics", get(metrics))
-        .layer(middleware::from_fn_with_state(requests, counted))
-        .layer(DefaultBodyLimit::max(MAX_BODY))
 }
 
 /// Counts every request with its outcome.

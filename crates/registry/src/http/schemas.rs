@@ -2,7 +2,7 @@
 //! miss asks for the end of the log.
 
 use super::{
-    bodies::Schema,
+    bodies::{Found, Schema},
     params::{self, Query},
     subjects,
 };
@@ -135,7 +135,7 @@ fn place(state: &State, id: u32, query: &Query) -> String {
 }
 
 /// What an id stands for, with the place asked for (`subject`), else its first use.
-fn describe(state: &State, id: u32, query: &Query) -> Result<Schema, Refusal> {
+fn describe(state: &State, id: u32, query: &Query) -> Result<Found, Refusal> {
     let context = place(state, id, query);
     let (content, guid) = state
         .by_id(&context, id)
@@ -158,13 +158,14 @@ fn describe(state: &State, id: u32, query: &Query) -> Result<Schema, Refusal> {
         body.deleted = version.deleted.then_some(true);
     }
     body.max_id = query.flag("fetchMaxId").then(|| state.max_id(&context));
-    let how = subjects::shown(query);
-    if how.is_plain() {
-        return Ok(body);
-    }
     let holder = place.map_or(name::prefix(&context), |(subject, _)| (*subject).to_owned());
-    let imported = state.imports(&holder, &content.references)?;
-    body.shown_as(&holder, content, &imported, &how)
+    Found::new(state, &holder, content, body, &subjects::shown(query))
+}
+
+async fn described(service: &Service, given: &str, query: &Query) -> Result<Schema, Refusal> {
+    let id = id(given)?;
+    let found = service.read_known(|state| describe(state, id, query));
+    found.await?.shown(service).await
 }
 
 /// `GET /schemas/ids/{id}`
@@ -173,12 +174,7 @@ pub(super) async fn by_id(
     Path(given): Path<String>,
     query: Query,
 ) -> Answered<Schema> {
-    let id = id(&given)?;
-    Ok(Json(
-        service
-            .read_known(|state| describe(state, id, &query))
-            .await?,
-    ))
+    Ok(Json(described(&service, &given, &query).await?))
 }
 
 /// `GET /schemas/ids/{id}/schema`: the text itself.
@@ -187,11 +183,7 @@ pub(super) async fn text(
     Path(given): Path<String>,
     query: Query,
 ) -> Result<String, Refusal> {
-    let id = id(&given)?;
-    Ok(service
-        .read_known(|state| describe(state, id, &query))
-        .await?
-        .schema)
+    Ok(described(&service, &given, &query).await?.schema)
 }
 
 async fn uses(
@@ -263,17 +255,13 @@ pub(super) async fn by_guid(
         let known = place.and_then(|(context, id)| Some((context, id, state.by_id(context, id)?)));
         let (context, id, (content, guid)) = known.ok_or_else(|| Refusal::id_not_found(&guid))?;
         let body = Schema::of_content(content, guid);
-        if how.is_plain() {
-            return Ok(body);
-        }
         let uses = state.uses(context, id, Deleted::Shown);
         let holder = uses
             .first()
             .map_or_else(|| name::prefix(context), |(s, _)| (*s).to_owned());
-        let imported = state.imports(&holder, &content.references)?;
-        body.shown_as(&holder, content, &imported, &how)
+        Found::new(state, &holder, content, body, &how)
     });
-    Ok(Json(found.await?))
+    Ok(Json(found.await?.shown(&service).await?))
 }
 
 /// `GET /schemas/guids/{guid}/ids`

@@ -1,7 +1,7 @@
 //! `/subjects`: names, versions, registering, looking up, deleting.
 
 use super::{
-    bodies::{Schema, Shown},
+    bodies::{Found, Schema, Shown},
     params::{self, Query},
     warnings::Warned,
 };
@@ -49,25 +49,34 @@ pub(super) fn meant(state: &State, subject: &str) -> String {
 }
 
 /// The subject, or, where it names no context and is not there, one of the same name in another context.
-pub(super) fn in_some_context<T>(
+fn in_some_context<T>(
     state: &State,
     subject: &str,
     look: impl Fn(&str) -> Result<T, Refusal>,
 ) -> Result<T, Refusal> {
     let subject = meant(state, subject);
-    let first = match look(&subject) {
-        Err(missing) if missing.status() == 404 => missing,
-        answer => return answer,
-    };
-    if name::context_of(&subject) == name::DEFAULT {
-        let others = state.contexts().skip(1);
-        for context in others {
-            if let Ok(found) = look(&name::join(context, &subject)) {
-                return Ok(found);
-            }
+    in_first(&subject, elsewhere(state, &subject), look)
+}
+
+/// The names that a subject has in other contexts, where it names none itself.
+fn elsewhere(state: &State, subject: &str) -> impl Iterator<Item = String> {
+    let is_bare = name::context_of(subject) == name::DEFAULT;
+    let others = state.contexts().skip(1).filter(move |_| is_bare);
+    others.map(move |context| name::join(context, subject))
+}
+
+/// What is found under a subject, or, where it is not there, under the first of others.
+fn in_first<T>(
+    subject: &str,
+    mut others: impl Iterator<Item = String>,
+    look: impl Fn(&str) -> Result<T, Refusal>,
+) -> Result<T, Refusal> {
+    match look(subject) {
+        Err(missing) if missing.status() == 404 => {
+            others.find_map(|other| look(&other).ok()).ok_or(missing)
         }
+        answer => answer,
     }
-    Err(first)
 }
 
 /// `POST /subjects/{subject}`: which version holds this schema?
@@ -80,22 +89,42 @@ pub(super) async fn lookup(
     let request = params::schema(params::subject(&subject), &body, &query)?;
     let deleted = query.deleted();
     let how = shown(&query);
-    let found = service.read_fresh(|state| {
-        in_some_context(state, &request.subject, |subject| {
-            if state.latest(subject, deleted).is_none() {
-                return Err(Refusal::subject_not_found(subject));
-            }
-            if request.schema.trim().is_empty() {
-                return Err(Refusal::schema_not_found());
-            }
-            let content = sought(state, subject, &request)?;
-            let (number, version) = state
-                .find(subject, &content, deleted)
-                .ok_or_else(Refusal::schema_not_found)?;
-            described(state, subject, (number, version), &how)
-        })
+    let looked_at = service.read_fresh(|state| {
+        let subject = meant(state, &request.subject);
+        let others = elsewhere(state, &subject);
+        let there = |other: &String| state.latest(other, deleted).is_some();
+        let mut subjects: Vec<_> = others.filter(there).collect();
+        subjects.insert(0, subject);
+        let excerpt = state.excerpt(&subjects, &request.references);
+        Ok((excerpt, subjects))
     });
-    Ok(Json(found.await?))
+    let (excerpt, mut subjects) = looked_at.await?;
+    let work = move || {
+        let subject = subjects.remove(0);
+        in_first(&subject, subjects.into_iter(), |subject| {
+            look_up(&excerpt, subject, &request, deleted)
+                .and_then(|found| described(&excerpt, subject, found, &how)?.worked_out())
+        })
+    };
+    Ok(Json(service.aside().run(work).await?))
+}
+
+/// The version of a subject that a lookup means.
+fn look_up<'s>(
+    state: &'s State,
+    subject: &str,
+    request: &Register,
+    deleted: Deleted,
+) -> Result<(u32, &'s Version), Refusal> {
+    if state.latest(subject, deleted).is_none() {
+        return Err(Refusal::subject_not_found(subject));
+    }
+    if request.schema.trim().is_empty() {
+        return Err(Refusal::schema_not_found());
+    }
+    let content = sought(state, subject, request)?;
+    let found = state.find(subject, &content, deleted);
+    found.ok_or_else(Refusal::schema_not_found)
 }
 
 /// What a lookup looks for, as it would be stored under the subject.
@@ -118,10 +147,10 @@ fn sought(state: &State, subject: &str, request: &Register) -> Result<Content, R
 }
 
 /// How the query asks to see a schema.
-pub(super) fn shown(query: &Query) -> Shown<'_> {
+pub(super) fn shown(query: &Query) -> Shown {
     Shown {
         format: query.format(),
-        tags: query.all("findTags").collect(),
+        tags: query.all("findTags").map(str::to_owned).collect(),
         full_references: query.wants_full_references(),
     }
 }
@@ -131,14 +160,10 @@ fn described(
     state: &State,
     subject: &str,
     (number, version): (u32, &Version),
-    how: &Shown<'_>,
-) -> Result<Schema, Refusal> {
+    how: &Shown,
+) -> Result<Found, Refusal> {
     let body = Schema::of_version(subject, number, version);
-    if how.is_plain() {
-        return Ok(body);
-    }
-    let imported = state.imports(subject, &version.content.references)?;
-    body.shown_as(subject, &version.content, &imported, how)
+    Found::new(state, subject, &version.content, body, how)
 }
 
 /// `GET /subjects/{subject}/metadata`: the newest version whose metadata has these properties.
@@ -168,7 +193,7 @@ pub(super) async fn with_metadata(
             .ok_or_else(Refusal::schema_not_found)?;
         described(state, &subject, found, &how)
     });
-    Ok(Json(found.await?))
+    Ok(Json(found.await?.shown(&service).await?))
 }
 
 /// `POST /subjects/{subject}/versions`
@@ -180,34 +205,34 @@ pub(super) async fn register(
 ) -> Result<Warned<Json<Value>>, Refusal> {
     let request = params::schema(params::subject(&subject), &body, &query)?;
     let (subject, done) = service.register(request).await?;
-    answer(&service, &query, &subject, &done)
+    answer(&service, &query, subject, done).await
 }
 
-fn answer(
+async fn answer(
     service: &Service,
     query: &Query,
-    subject: &str,
-    done: &crate::Registered,
+    subject: String,
+    done: crate::Registered,
 ) -> Result<Warned<Json<Value>>, Refusal> {
     let how = shown(query);
-    let (body, warnings) = service.view().read(|state| {
-        let body = registered(state, subject, done.version, &how);
-        (body, compatibility::warnings(state, subject, done.version))
-    });
-    // deleted again in this very moment: what was done stays true
-    let fallback = || json!({"id": done.id, "version": done.version, "guid": done.guid});
-    let body = body.map_or_else(fallback, |schema| json!(schema));
-    Ok(Warned(warnings, Json(body)))
+    let excerpt = service.view();
+    let excerpt = excerpt.read(|state| state.excerpt(std::slice::from_ref(&subject), &[]));
+    let work = move || {
+        let body = registered(&excerpt, &subject, done.version, &how);
+        // deleted again in this very moment: what was done stays true
+        let fallback = || json!({"id": done.id, "version": done.version, "guid": done.guid});
+        let body = body.map_or_else(fallback, |schema| json!(schema));
+        let warnings = compatibility::warnings(&excerpt, &subject, done.version);
+        Ok(Warned(warnings, Json(body)))
+    };
+    service.aside().run(work).await
 }
 
-fn registered(state: &State, subject: &str, number: u32, how: &Shown<'_>) -> Option<Schema> {
+fn registered(state: &State, subject: &str, number: u32, how: &Shown) -> Option<Schema> {
     let body = Schema::of_registration(state, subject, number)?;
-    if how.is_plain() {
-        return Some(body);
-    }
     let content = &state.version(subject, number)?.content;
-    let imported = state.imports(subject, &content.references).ok()?;
-    body.shown_as(subject, content, &imported, how).ok()
+    let found = Found::new(state, subject, content, body, how).ok()?;
+    found.worked_out().ok()
 }
 
 /// `POST /subjects/{subject}/versions/{version}/tags`: a new version with tags added and removed.
@@ -221,7 +246,7 @@ pub(super) async fn tag(
     let subject = service.meant(&subject).await?;
     let request = params::tag(subject.clone(), which, &body)?;
     let done = service.submit_registration(Command::Tag(request)).await?;
-    answer(&service, &query, &subject, &done)
+    answer(&service, &query, subject, done).await
 }
 
 /// `GET /subjects/{subject}/versions`
@@ -298,7 +323,7 @@ pub(super) async fn version(
             described(state, subject, found, &how)
         })
     });
-    Ok(Json(found.await?))
+    Ok(Json(found.await?.shown(&service).await?))
 }
 
 /// `GET /subjects/{subject}/versions/{version}/schema`: the text itself.

@@ -1,6 +1,9 @@
 //! Requests made to hurt, against the routes in process: each is answered with a code that fits it, in our JSON form.
 //!
-//! Nothing here reaches a broker: reads see a state that stands still, and what would be written is refused before.
+//! What takes long is in [`aside`], what panics in [`panics`]. Nothing here reaches a broker: reads see a state that stands still, and what would be written is refused before.
+
+mod aside;
+mod panics;
 
 use super::{MAX_BODY, router};
 use crate::{content::MAX_SCHEMA, service::Service, state::State, topics::Topics, view::View};
@@ -31,17 +34,17 @@ fn state() -> State {
     state
 }
 
-fn registry() -> Router {
+fn service() -> Service {
     let cluster = kafka::Cluster::new("127.0.0.1:1");
     let producer = kafka::Producer::new(&cluster).expect("a producer");
     let (_status, writer) = watch::channel(kafka::WriterStatus::StandBy);
-    router(Service::new(
+    Service::new(
         View::still(state()),
         producer,
         Topics::new("mesh", "_schemas"),
         writer,
         "c".into(),
-    ))
+    )
 }
 
 struct Answer {
@@ -57,13 +60,17 @@ impl Answer {
 }
 
 async fn ask(method: &str, path: &str, body: impl Into<Body>) -> Answer {
+    ask_of(router(service()), method, path, body).await
+}
+
+async fn ask_of(registry: Router, method: &str, path: &str, body: impl Into<Body>) -> Answer {
     let request = Request::builder()
         .method(method)
         .uri(path)
         .header("content-type", "application/json")
         .body(body.into())
         .expect("a request");
-    let response = registry().oneshot(request).await.expect("answered");
+    let response = registry.oneshot(request).await.expect("answered");
     let status = response.status().as_u16();
     let content_type = response.headers()["content-type"].clone();
     assert_eq!(

@@ -15,8 +15,8 @@ struct Known {
     uses: BTreeSet<(String, u32)>,
 }
 
-/// A subject's versions by number.
-type Versions = BTreeMap<u32, Version>;
+/// A subject's versions by number, shared with the excerpts that are being looked at ([`super::State::excerpt`]).
+type Versions = Arc<BTreeMap<u32, Version>>;
 
 /// A context; subjects by their full names.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -70,7 +70,7 @@ impl Context {
     /// Every version up to `last` is soft-deleted.
     pub(super) fn soft_delete(&mut self, subject: &str, last: u32) {
         if let Some(versions) = self.subjects.get_mut(subject) {
-            let all = versions.range_mut(..=last);
+            let all = Arc::make_mut(versions).range_mut(..=last);
             all.for_each(|(_, version)| version.deleted = true);
         }
     }
@@ -90,17 +90,28 @@ impl Context {
             uses: BTreeSet::new(),
         });
         known.uses.insert((subject.to_owned(), number));
+        self.place(subject, number, version);
+    }
+
+    /// Put a version in its place, without what leads to it: excerpts need no more.
+    pub(super) fn place(&mut self, subject: &str, number: u32, version: Version) {
         if !self.subjects.contains_key(subject) {
-            self.subjects.insert(subject.to_owned(), Versions::new());
+            self.subjects
+                .insert(subject.to_owned(), Versions::default());
         }
         let versions = self.subjects.get_mut(subject).expect("just inserted");
-        versions.insert(number, version);
+        Arc::make_mut(versions).insert(number, version);
+    }
+
+    /// Share the versions of a subject of another state.
+    pub(super) fn share(&mut self, subject: &str, versions: &Versions) {
+        self.subjects.insert(subject.to_owned(), versions.clone());
     }
 
     /// Remove a version; given back when its id is no longer used.
     pub(super) fn remove(&mut self, subject: &str, number: u32) -> Option<Version> {
         let versions = self.subjects.get_mut(subject)?;
-        let removed = versions.remove(&number)?;
+        let removed = Arc::make_mut(versions).remove(&number)?;
         if versions.is_empty() {
             self.subjects.remove(subject);
         }

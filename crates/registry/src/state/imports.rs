@@ -43,7 +43,7 @@ impl State {
             }
             gathered.check(depth)?;
             let holder = name::beside(subject, &reference.subject);
-            let version = self.referenced(&holder, reference.version).ok_or_else(|| {
+            let (_, version) = self.referenced(&holder, reference.version).ok_or_else(|| {
                 Refusal::invalid_schema(format!(
                     "Invalid schema: No schema reference found for subject \"{}\" and version {}",
                     reference.subject, reference.version

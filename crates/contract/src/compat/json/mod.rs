@@ -21,7 +21,6 @@ pub(crate) mod uri;
 
 use super::{Compared, Difference, Direction, Policy, Verdict};
 use crate::schema_error::SchemaError;
-use crate::source::Source;
 use change::Change;
 use documents::{Documents, Place, Target, Texts};
 use model::{Kind, Node, Typed};
@@ -42,14 +41,13 @@ const PATH_STEP: usize = 128;
 
 /// Every difference from `old` to `new`.
 pub(super) fn compare(
-    old: &Source<'_>,
-    new: &Source<'_>,
+    old: &Texts,
+    new: &Texts,
     policy: Policy,
     direction: Direction,
 ) -> Result<Compared, SchemaError> {
-    let texts = [Texts::parse(old)?, Texts::parse(new)?];
-    let sides = [Documents::new(&texts[0], 0), Documents::new(&texts[1], 1)];
-    let mut comparison = Comparison::new(&sides, policy, texts[0] == texts[1]);
+    let sides = [Documents::new(old, 0), Documents::new(new, 1)];
+    let mut comparison = Comparison::new(&sides, policy, old == new);
     let found = comparison.until_settled()?;
     let (reader, writer) = direction.words();
     let differences = found.into_iter().map(|Found { change, path }| {

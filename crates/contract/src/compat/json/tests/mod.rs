@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::compat::{Level, Verdict, Version, check};
-use crate::source::{Import, SchemaType};
+use crate::source::{Import, SchemaType, Source};
 use serde_json::{Map, Value, json};
 
 pub(super) mod holes;
@@ -11,6 +11,15 @@ mod property;
 
 fn source(text: &str) -> Source<'_> {
     Source::new(SchemaType::Json, text)
+}
+
+fn compare(
+    old: &Source<'_>,
+    new: &Source<'_>,
+    policy: Policy,
+    direction: Direction,
+) -> Result<Compared, SchemaError> {
+    super::compare(&Texts::parse(old)?, &Texts::parse(new)?, policy, direction)
 }
 
 fn differences(old: &Value, new: &Value, policy: Policy) -> Vec<Difference> {

@@ -1,6 +1,6 @@
 //! What has to happen between a broker that was killed and its successor.
 //!
-//! A killed broker may leave a transaction that is decided and not yet marked in every partition. Kafka 4.1 to 4.3 lose the
+//! A killed broker may leave a transaction that is decided and not yet marked in every partition. Kafka 4.3.1 loses the
 //! missing marks at the next start when broker and controller are one process: the successor begins to write them as the
 //! leader that it no longer is, then its controller takes the leadership of its dead self away, and a mark for a
 //! partition without a leader counts as written. Readers of committed records, or a group's offsets, then wait for ever.

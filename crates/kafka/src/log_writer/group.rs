@@ -104,6 +104,18 @@ impl ConsumerContext for GroupContext {
     }
 }
 
+/// Why requests cannot be read on from where the group is.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum RewindError {
+    #[error(transparent)]
+    Kafka(#[from] KafkaError),
+    #[error(
+        "Kafka does not tell how far the requests were decided: it is away, or it waits for the end of a transaction that it \
+         has lost (KAFKA-20734, see docs/roles.md)"
+    )]
+    HeldBack,
+}
+
 /// A member of the writers' group.
 pub(super) struct Group {
     consumer: BaseConsumer<GroupContext>,
@@ -192,12 +204,22 @@ impl Group {
     pub(super) fn rewind(
         &self,
         partitions: &[Partition],
-    ) -> Result<BTreeMap<Partition, i64>, KafkaError> {
+    ) -> Result<BTreeMap<Partition, i64>, RewindError> {
         let mut list = TopicPartitionList::new();
         for (topic, partition) in partitions {
             list.add_partition(topic, *partition);
         }
-        let committed = self.consumer.committed_offsets(list, ASK)?;
+        let committed = self
+            .consumer
+            .committed_offsets(list, ASK)
+            .map_err(|error| {
+                if error.rdkafka_error_code() == Some(RDKafkaErrorCode::OperationTimedOut) {
+                    // The coordinator that gave us the assignment answers. What it keeps back is not decided for it.
+                    RewindError::HeldBack
+                } else {
+                    error.into()
+                }
+            })?;
         let mut next = BTreeMap::new();
         let mut start = TopicPartitionList::new();
         for element in committed.elements() {

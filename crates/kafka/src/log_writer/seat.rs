@@ -7,7 +7,7 @@ use rdkafka::consumer::ConsumerGroupMetadata;
 use rdkafka::error::KafkaError;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
-use super::group::Partition;
+use super::group::{Partition, RewindError};
 use super::tail::{Tail, TailError};
 use super::{LogCore, LogWriterConfig};
 use crate::client::is_transport;
@@ -46,6 +46,15 @@ impl From<KafkaError> for Setback {
         } else {
             error.to_string()
         })
+    }
+}
+
+impl From<RewindError> for Setback {
+    fn from(error: RewindError) -> Self {
+        match error {
+            RewindError::Kafka(error) => Self::from(error),
+            RewindError::HeldBack => Self::Passing(error.to_string()),
+        }
     }
 }
 

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use rdkafka::error::KafkaError;
 use tokio::sync::watch;
 
-use super::group::{Group, Membership};
+use super::group::{Group, Membership, RewindError};
 use super::seat::{Seat, Setback};
 use super::{LogCore, LogWriterConfig, WriterStatus};
 use crate::client::is_transport;
@@ -150,12 +150,25 @@ impl<C: LogCore> Worker<'_, C> {
                 Seat::take(&self.config, &mut self.core)?
             }
         };
-        seat.next = self.group.rewind(partitions)?;
+        seat.next = match self.group.rewind(partitions) {
+            Ok(next) => next,
+            Err(error) => return Err(self.not_rewound(error)),
+        };
         self.seat = Some(seat);
         self.pause = PAUSE.0;
         self.group.subscribe(self.core.request_topics());
         self.say(WriterStatus::Writing);
         Ok(())
+    }
+
+    /// Brokers that are away come back; what they keep back while they are there stays so until a human looks.
+    fn not_rewound(&self, error: RewindError) -> Setback {
+        let config = &self.config;
+        let there = || config.cluster.ends(&config.primary_request_topic, 0, TICK);
+        if matches!(error, RewindError::HeldBack) && there().is_ok() {
+            tracing::error!(target: "kafka", id = config.transactional_id, %error, "nothing is decided");
+        }
+        error.into()
     }
 
     fn serve(&mut self, first: Record) -> Result<(), String> {

@@ -57,8 +57,8 @@ pub(super) enum Others {
 pub(super) fn compare(source: &Dump, registry: &Dump, others: Others) -> Vec<Difference> {
     let mut found = Vec::new();
     schemas(source, registry, others, &mut found);
-    let known = scopes(source);
-    let counts = |scope: &Scope| others == Others::Count || known.contains(scope.as_str());
+    let concerned = source.concerns(&source.configs);
+    let counts = |scope: &Scope| others == Others::Count || concerned.contains(scope.as_str());
     let configs = source.configs.keys().chain(registry.configs.keys());
     for scope in configs
         .filter(|scope| counts(scope))
@@ -66,6 +66,8 @@ pub(super) fn compare(source: &Dump, registry: &Dump, others: Others) -> Vec<Dif
     {
         config(scope, source, registry, &mut found);
     }
+    let concerned = source.concerns(&source.modes);
+    let counts = |scope: &Scope| others == Others::Count || concerned.contains(scope.as_str());
     let modes = source.modes.keys().chain(registry.modes.keys());
     for scope in modes.filter(|scope| counts(scope)).collect::<BTreeSet<_>>() {
         let [was, is] = [source, registry].map(|dump| dump.modes.get(scope));
@@ -81,14 +83,6 @@ pub(super) fn compare(source: &Dump, registry: &Dump, others: Others) -> Vec<Dif
         }
     }
     found
-}
-
-/// What the source knows: its subjects, and where it has settings or modes.
-pub(super) fn scopes(source: &Dump) -> BTreeSet<&str> {
-    let mut known = source.subjects();
-    known.extend(source.configs.keys().map(String::as_str));
-    known.extend(source.modes.keys().map(String::as_str));
-    known
 }
 
 fn schemas(source: &Dump, registry: &Dump, others: Others, found: &mut Vec<Difference>) {
@@ -288,6 +282,19 @@ mod tests {
         assert_eq!(count, ["s presence", "s presence", "t presence"]);
         let overlook = told(&source, &registry, Others::Overlook);
         assert_eq!(overlook, ["s presence", "s presence"]);
+    }
+
+    #[test]
+    fn a_mode_of_the_source_does_not_make_its_settings_count() {
+        let mut source = dump(vec![]);
+        source.modes.insert(String::new(), "READWRITE".into());
+        let mut registry = source.clone();
+        registry.configs.insert(
+            String::new(),
+            Map::from_iter([("normalize".into(), json!(true))]),
+        );
+        assert!(told(&source, &registry, Others::Overlook).is_empty());
+        assert_eq!(told(&source, &registry, Others::Count).len(), 1);
     }
 
     #[test]

@@ -87,6 +87,13 @@ impl Dump {
         subjects.collect()
     }
 
+    /// Whose settings, or modes, it is about: its subjects', and where it has any.
+    pub(super) fn concerns<'s, T>(&'s self, set: &'s BTreeMap<Scope, T>) -> BTreeSet<&'s str> {
+        let mut scopes = self.subjects();
+        scopes.extend(set.keys().map(String::as_str));
+        scopes
+    }
+
     /// Settings of a scope as they can be set: without the mark of a port, which governance puts there itself.
     pub(super) fn settings(&self, scope: &str) -> Option<Map<String, Value>> {
         let mut settings = self.configs.get(scope)?.clone();

@@ -272,3 +272,108 @@ async fn behind_alias(remote: &Remote, subject: &str) -> anyhow::Result<Vec<Sche
     }
     Ok(found)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use axum::Router;
+    use axum::extract::Request;
+    use axum::http::{StatusCode, Uri};
+    use std::sync::Arc;
+
+    /// A registry that answers from a list of paths, and 404 to everything else.
+    async fn stub(answers: impl Fn(&Uri) -> Option<Value> + Send + Sync + 'static) -> Remote {
+        let answers = Arc::new(answers);
+        let router = Router::new().fallback(move |request: Request| {
+            let answer = answers(request.uri());
+            async move {
+                let text = answer.map(|body| body.to_string());
+                text.ok_or((StatusCode::NOT_FOUND, r#"{"message":"not here"}"#))
+            }
+        });
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await;
+        let listener = listener.expect("a free port");
+        let address = listener.local_addr().expect("an address");
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        Remote::new(&format!("http://{address}")).expect("a URL")
+    }
+
+    fn asks_for_deleted(uri: &Uri) -> bool {
+        uri.query()
+            .is_some_and(|query| query.contains("deleted=true"))
+    }
+
+    #[tokio::test]
+    async fn a_registry_without_contexts_guids_and_pages_is_read_whole() {
+        let remote = stub(|uri| {
+            let all = asks_for_deleted(uri);
+            Some(match uri.path() {
+                "/subjects" if all => json!(["a", "b"]),
+                "/subjects/a/versions" if all => json!([1, 2]),
+                "/subjects/a/versions" => json!([2]),
+                "/subjects/b/versions" if all => json!([1]),
+                "/subjects/a/versions/1" if all => json!({"id": 1, "schema": "\"int\""}),
+                "/subjects/a/versions/2" => json!({"id": 2, "schema": "{}", "schemaType": "JSON"}),
+                "/subjects/b/versions/1" if all => json!({"id": 1, "schema": "\"int\""}),
+                "/config" => json!({"compatibilityLevel": "FULL"}),
+                "/config/b" => json!({"compatibilityLevel": "NONE"}),
+                "/mode" => json!({"mode": "READWRITE"}),
+                _ => return None,
+            })
+        });
+        let dump = read(&remote.await).await.expect("reads");
+        let told = dump.schemas.values();
+        let told = told.map(|one| {
+            let (subject, ty) = (one.subject.as_str(), one.schema_type.as_str());
+            (subject, one.version, one.id, ty, one.deleted)
+        });
+        assert_eq!(
+            told.collect::<Vec<_>>(),
+            [
+                ("a", 1, 1, "AVRO", true),
+                ("a", 2, 2, "JSON", false),
+                ("b", 1, 1, "AVRO", true),
+            ]
+        );
+        assert_eq!(dump.contexts, ["."]);
+        let configs: Vec<_> = dump.configs.keys().map(String::as_str).collect();
+        assert_eq!((configs, dump.modes.len()), (vec![WHOLE, "b"], 1));
+    }
+
+    #[tokio::test]
+    async fn pages_are_asked_for_until_one_brings_nothing_new() {
+        // shorter pages than were asked for, as a server's own limit makes them
+        let remote = stub(|uri| {
+            let query = uri.query().unwrap_or_default();
+            let offset = query
+                .split('&')
+                .find_map(|pair| pair.strip_prefix("offset="));
+            let offset: usize = offset.and_then(|offset| offset.parse().ok()).unwrap_or(0);
+            let page = (offset..7).take(3).map(|number| format!("s{number}"));
+            (uri.path() == "/subjects").then(|| page.collect())
+        });
+        let subjects = subjects(&remote.await).await.expect("reads");
+        assert_eq!(subjects, ["s0", "s1", "s2", "s3", "s4", "s5", "s6"]);
+    }
+
+    #[tokio::test]
+    async fn the_versions_behind_an_alias_are_found() {
+        let listed = json!([
+            {"subject": "a", "version": 3, "id": 7, "schema": "\"int\"", "deleted": true},
+            {"subject": "ab", "version": 1, "id": 8, "schema": "\"long\""},
+        ]);
+        let remote = stub(move |uri| match uri.path() {
+            "/subjects" => Some(json!(["a"])),
+            "/schemas" => Some(listed.clone()),
+            "/config/a" => Some(json!({"alias": "b"})),
+            _ => None,
+        });
+        let dump = read(&remote.await).await.expect("reads");
+        let keys: Vec<_> = dump
+            .schemas
+            .values()
+            .map(|one| (one.key(), one.deleted))
+            .collect();
+        assert_eq!(keys, [(("a".to_owned(), 3), true)]);
+    }
+}

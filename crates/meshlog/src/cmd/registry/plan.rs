@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use registry::name;
 use serde_json::{Map, Value};
 
-use super::compare::{content, scopes};
+use super::compare::content;
 use super::dump::{Dump, Key, Scope, WHOLE};
 use super::order::{Step, waves};
 
@@ -131,7 +131,7 @@ fn steps(source: &Dump, registry: &Dump) -> BTreeSet<Step> {
 /// Settings that are not as in the source, where the source has any, and for its subjects.
 fn configs(source: &Dump, registry: &Dump) -> BTreeMap<Scope, Option<Map<String, Value>>> {
     let mut found = BTreeMap::new();
-    for scope in managed(source, &source.configs) {
+    for scope in source.concerns(&source.configs) {
         let (wanted, there) = (source.settings(scope), registry.settings(scope));
         if wanted == there || (wanted.is_none() && registry.owner(scope).is_some()) {
             continue;
@@ -159,13 +159,6 @@ fn update(wanted: &Map<String, Value>, there: &Map<String, Value>) -> Map<String
         body.insert(spelled(member), Value::Null);
     }
     body
-}
-
-/// The source's subjects, and where it has something set.
-fn managed<'s, T>(source: &'s Dump, set: &'s BTreeMap<Scope, T>) -> BTreeSet<&'s str> {
-    let mut scopes = source.subjects();
-    scopes.extend(set.keys().map(String::as_str));
-    scopes
 }
 
 /// Where the registry has to take ids as given: whole contexts where all there is comes from the source, else single
@@ -217,7 +210,7 @@ fn modes(
     import: &BTreeSet<Scope>,
 ) -> BTreeMap<Scope, Option<String>> {
     let mut found = BTreeMap::new();
-    let mut concerned = managed(source, &source.modes);
+    let mut concerned = source.concerns(&source.modes);
     concerned.extend(import.iter().map(String::as_str));
     for scope in concerned {
         let wanted = source.modes.get(scope).map(String::as_str);
@@ -239,9 +232,7 @@ fn modes(
 
 /// Subjects of the registry that the source does not know.
 pub(super) fn others(source: &Dump, registry: &Dump) -> usize {
-    let known = scopes(source);
-    let subjects = registry.subjects();
-    subjects.difference(&known).count()
+    registry.subjects().difference(&source.subjects()).count()
 }
 
 #[cfg(test)]

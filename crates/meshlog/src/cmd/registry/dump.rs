@@ -63,6 +63,13 @@ impl Schema {
             Some((name::beside(&self.subject, &reference.subject), number))
         })
     }
+
+    /// Subjects to whose latest versions it refers.
+    pub(super) fn follows(&self) -> impl Iterator<Item = String> {
+        let latest = |reference: &&Reference| u32::try_from(reference.version).is_err();
+        let references = self.references.iter().filter(latest);
+        references.map(|reference| name::beside(&self.subject, &reference.subject))
+    }
 }
 
 /// A registry's content.
@@ -109,6 +116,12 @@ impl Dump {
     pub(super) fn owner(&self, subject: &str) -> Option<&str> {
         let over = self.configs.get(subject)?.get("overrideMetadata")?;
         over.get("properties")?.get(OWNER_PROPERTY)?.as_str()
+    }
+
+    /// Versions of a subject, the oldest first.
+    pub(super) fn versions(&self, subject: &str) -> impl Iterator<Item = (&Key, &Schema)> {
+        let range = (subject.to_owned(), 0)..=(subject.to_owned(), u32::MAX);
+        self.schemas.range(range)
     }
 
     /// How many versions are softly deleted.

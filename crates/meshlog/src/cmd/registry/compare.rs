@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use contract::canonical::canonical;
 use contract::source::{SchemaType, Source};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::dump::{Dump, Schema, Scope, WHOLE, tidy};
 
@@ -42,6 +42,34 @@ impl Difference {
             "registry": self.registry,
         })
     }
+
+    /// As shown in a table, where a cell holds the beginning of a text only: the texts from where they part.
+    pub(super) fn to_row(&self) -> Value {
+        let mut row = self.to_json();
+        let texts = [&self.source, &self.registry].map(text);
+        let [one, other] = texts.each_ref().map(|text| text.chars());
+        let same = one
+            .zip(other)
+            .take_while(|(one, other)| one == other)
+            .count();
+        for (member, text) in ["source", "registry"].into_iter().zip(texts) {
+            if same > BEFORE {
+                let rest: String = text.chars().skip(same - BEFORE).collect();
+                row[member] = format!("…{rest}").into();
+            }
+        }
+        row
+    }
+}
+
+/// Characters shown before the first that differs.
+const BEFORE: usize = 20;
+
+/// A value as a table shows it.
+fn text(value: &Value) -> String {
+    value
+        .as_str()
+        .map_or_else(|| value.to_string(), str::to_owned)
 }
 
 /// What the registry holds beyond the source.
@@ -57,19 +85,16 @@ pub(super) enum Others {
 pub(super) fn compare(source: &Dump, registry: &Dump, others: Others) -> Vec<Difference> {
     let mut found = Vec::new();
     schemas(source, registry, others, &mut found);
-    let concerned = source.concerns(&source.configs);
-    let counts = |scope: &Scope| others == Others::Count || concerned.contains(scope.as_str());
+    let concerned = source.concerns(&source.configs, registry);
     let configs = source.configs.keys().chain(registry.configs.keys());
-    for scope in configs
-        .filter(|scope| counts(scope))
-        .collect::<BTreeSet<_>>()
-    {
+    let counts = |scope: &&Scope| others == Others::Count || concerned.contains(*scope);
+    for scope in configs.filter(counts).collect::<BTreeSet<_>>() {
         config(scope, source, registry, &mut found);
     }
-    let concerned = source.concerns(&source.modes);
-    let counts = |scope: &Scope| others == Others::Count || concerned.contains(scope.as_str());
+    let concerned = source.concerns(&source.modes, registry);
     let modes = source.modes.keys().chain(registry.modes.keys());
-    for scope in modes.filter(|scope| counts(scope)).collect::<BTreeSet<_>>() {
+    let counts = |scope: &&Scope| others == Others::Count || concerned.contains(*scope);
+    for scope in modes.filter(counts).collect::<BTreeSet<_>>() {
         let [was, is] = [source, registry].map(|dump| dump.modes.get(scope));
         if was != is {
             found.push(Difference {
@@ -172,23 +197,29 @@ fn is_same_text(was: &Schema, is: &Schema) -> bool {
 }
 
 fn config(scope: &Scope, source: &Dump, registry: &Dump, found: &mut Vec<Difference>) {
-    let empty = Map::new();
+    let mut differs = |member: &str, source: Value, registry: Value| {
+        found.push(Difference {
+            kind: "config",
+            subject: scope.clone(),
+            version: None,
+            member: member.to_owned(),
+            source,
+            registry,
+        });
+    };
     let (was, is) = (source.settings(scope), registry.settings(scope));
-    let (was, is) = (
-        was.as_ref().unwrap_or(&empty),
-        is.as_ref().unwrap_or(&empty),
-    );
+    // settings without a member hide those around them all the same
+    if let (Some(only), None) | (None, Some(only)) = (&was, &is)
+        && scope != WHOLE
+        && only.is_empty()
+    {
+        differs("presence", json!(was.is_some()), json!(is.is_some()));
+    }
+    let (was, is) = (was.unwrap_or_default(), is.unwrap_or_default());
     let names: BTreeSet<&String> = was.keys().chain(is.keys()).collect();
     for name in names {
         if was.get(name) != is.get(name) {
-            found.push(Difference {
-                kind: "config",
-                subject: scope.clone(),
-                version: None,
-                member: name.clone(),
-                source: json!(was.get(name)),
-                registry: json!(is.get(name)),
-            });
+            differs(name, json!(was.get(name)), json!(is.get(name)));
         }
     }
 }
@@ -197,6 +228,7 @@ fn config(scope: &Scope, source: &Dump, registry: &Dump, found: &mut Vec<Differe
 mod tests {
     use super::super::dump::samples::{deleted, dump, referring, schema};
     use super::*;
+    use serde_json::Map;
 
     fn told(source: &Dump, registry: &Dump, others: Others) -> Vec<String> {
         compare(source, registry, others)
@@ -322,5 +354,47 @@ mod tests {
         assert_eq!(told(&source, &registry, Others::Count).len(), 4);
         let shown = compare(&source, &registry, Others::Overlook)[1].to_json();
         assert_eq!(shown["subject"], "(registry)");
+    }
+
+    #[test]
+    fn settings_without_a_member_count_too() {
+        let mut source = dump(vec![schema("s", 1, 1)]);
+        let registry = source.clone();
+        source.configs.insert("s".into(), Map::new());
+        source.configs.insert(WHOLE.into(), Map::new());
+        assert_eq!(told(&source, &registry, Others::Overlook), ["s presence"]);
+        assert_eq!(told(&registry, &source, Others::Overlook), ["s presence"]);
+    }
+
+    #[test]
+    fn a_context_without_others_counts_with_its_settings_and_modes() {
+        let source = dump(vec![schema(":.eu:s", 1, 1)]);
+        let mut registry = source.clone();
+        registry.modes.insert(":.eu:".into(), "IMPORT".into());
+        assert_eq!(told(&source, &registry, Others::Overlook), [":.eu: mode"]);
+        let other = schema(":.eu:other", 1, 2);
+        registry.schemas.insert(other.key(), other);
+        assert!(told(&source, &registry, Others::Overlook).is_empty());
+    }
+
+    #[test]
+    fn a_row_shows_texts_from_where_they_part() {
+        let long = "x".repeat(100);
+        let difference = |source: Value, registry: Value| Difference {
+            kind: "schema",
+            subject: "s".into(),
+            version: Some(1),
+            member: "schema".into(),
+            source,
+            registry,
+        };
+        let row = difference(json!(format!("{long}a")), json!(format!("{long}b"))).to_row();
+        assert_eq!(row["source"], format!("…{}a", "x".repeat(BEFORE)));
+        assert_eq!(row["registry"], format!("…{}b", "x".repeat(BEFORE)));
+        let row = difference(json!(true), json!(false)).to_row();
+        assert_eq!(
+            (&row["source"], &row["registry"]),
+            (&json!(true), &json!(false))
+        );
     }
 }

@@ -94,10 +94,20 @@ impl Dump {
         subjects.collect()
     }
 
-    /// Whose settings, or modes, it is about: its subjects', and where it has any.
-    pub(super) fn concerns<'s, T>(&'s self, set: &'s BTreeMap<Scope, T>) -> BTreeSet<&'s str> {
-        let mut scopes = self.subjects();
-        scopes.extend(set.keys().map(String::as_str));
+    /// Whose settings, or modes, it is about in a registry: its subjects', those of contexts that hold nothing else
+    /// there, and where it has any.
+    pub(super) fn concerns<T>(&self, set: &BTreeMap<Scope, T>, registry: &Dump) -> BTreeSet<Scope> {
+        let subjects = self.subjects();
+        let there = registry.subjects();
+        let contexts = |subjects: &mut dyn Iterator<Item = &str>| -> BTreeSet<Scope> {
+            let context = |subject| name::prefix(name::context_of(subject));
+            subjects.map(context).collect()
+        };
+        let shared = contexts(&mut there.difference(&subjects).copied());
+        let mut scopes = contexts(&mut subjects.iter().copied());
+        scopes.retain(|context| !shared.contains(context));
+        scopes.extend(subjects.into_iter().map(str::to_owned));
+        scopes.extend(set.keys().cloned());
         scopes
     }
 
@@ -106,10 +116,18 @@ impl Dump {
         let mut settings = self.configs.get(scope)?.clone();
         let over = settings.get_mut("overrideMetadata");
         let properties = over.and_then(|over| over.get_mut("properties"));
-        if let Some(Value::Object(properties)) = properties {
-            properties.shift_remove(OWNER_PROPERTY);
-        }
-        Some(settings.iter().filter_map(kept).collect())
+        let mark = match properties {
+            Some(Value::Object(properties)) => properties.shift_remove(OWNER_PROPERTY),
+            Some(_) | None => None,
+        };
+        let settings: Map<String, Value> = settings.iter().filter_map(kept).collect();
+        (mark.is_none() || !settings.is_empty()).then_some(settings)
+    }
+
+    /// The name that a name stands for.
+    pub(super) fn alias(&self, subject: &str) -> Option<&str> {
+        let alias = self.configs.get(subject)?.get("alias")?.as_str()?;
+        (!alias.is_empty()).then_some(alias)
     }
 
     /// The port that a subject belongs to.
@@ -229,6 +247,34 @@ mod tests {
         );
         assert_eq!(dump.owner("s"), Some("a.b.c.v1"));
         assert_eq!(dump.settings("t"), None);
+        let mark = json!({"overrideMetadata": {"properties": {"meshlog.port": "a.b.c.v1"}}});
+        let mark = mark.as_object().expect("an object").clone();
+        let empty = Map::new();
+        let dump = Dump {
+            configs: [("s".to_owned(), mark), ("t".to_owned(), empty.clone())].into(),
+            ..Dump::default()
+        };
+        assert_eq!(dump.settings("s"), None, "it is nothing but the mark");
+        assert_eq!(dump.settings("t"), Some(empty));
+    }
+
+    #[test]
+    fn references_are_to_a_number_or_follow_the_latest() {
+        use samples::{dump, referring, schema};
+        let to_number = referring(schema(":.eu:a", 1, 1), "b", 3);
+        let targets: Vec<_> = to_number.targets().collect();
+        assert_eq!(targets, [(":.eu:b".to_owned(), 3)]);
+        assert_eq!(to_number.follows().next(), None);
+        let to_latest = referring(schema(":.eu:a", 1, 1), ":.us:b", -1);
+        assert_eq!(to_latest.targets().next(), None);
+        assert_eq!(to_latest.follows().collect::<Vec<_>>(), [":.us:b"]);
+        let dump = dump(vec![
+            schema("a", 1, 1),
+            schema("a", 3, 2),
+            schema("ab", 1, 3),
+        ]);
+        let numbers: Vec<_> = dump.versions("a").map(|(key, _)| key.1).collect();
+        assert_eq!(numbers, [1, 3]);
     }
 
     #[test]

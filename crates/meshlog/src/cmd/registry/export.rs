@@ -17,6 +17,10 @@ use serde_json::{Map, Value, json};
 use super::dump::{Dump, Key, Schema, Scope, WHOLE};
 use super::file;
 use super::remote::{Ask, Remote, bar, each};
+use crate::exit::Failure;
+
+/// The member of settings that has a value in every answer.
+const LEVEL: &str = "compatibilityLevel";
 
 /// Items asked for in one page.
 const PAGE: usize = 500;
@@ -85,6 +89,7 @@ pub(super) async fn read(remote: &Remote) -> anyhow::Result<Dump> {
     let scopes = scopes(&contexts, &subjects, &aliases(remote).await?);
     let reading = bar("settings", scopes.len() * 2);
     let configs = settings(remote, &scopes, "config", &reading).await?;
+    let configs = own_levels(remote, configs).await?;
     let modes = settings(remote, &scopes, "mode", &reading).await?;
     reading.finish_and_clear();
     let configs: BTreeMap<Scope, Map<String, Value>> = configs.into_iter().collect();
@@ -116,7 +121,12 @@ fn is_alias(config: &Map<String, Value>) -> bool {
 async fn subjects(remote: &Remote) -> anyhow::Result<Vec<String>> {
     let query = [("deleted", "true"), ("subjectPrefix", name::ANY)];
     let told = pages(remote, &["subjects"], &query).await?;
-    let told = told.context("the registry has no /subjects")?;
+    let told = told.ok_or_else(|| {
+        let address = remote.address();
+        Failure::Usage(format!(
+            "{address} has no /subjects: it is no schema registry"
+        ))
+    })?;
     Ok(texts(told).into_iter().collect())
 }
 
@@ -213,6 +223,30 @@ async fn settings(
         }))
     });
     Ok(told.await?.into_iter().flatten().collect())
+}
+
+/// Settings without a compatibility level that is not their own: registries answer with one in any case, and where none
+/// is set, with another than what holds.
+async fn own_levels(
+    remote: &Remote,
+    configs: Vec<(Scope, Map<String, Value>)>,
+) -> anyhow::Result<Vec<(Scope, Map<String, Value>)>> {
+    let reading = bar("levels", configs.len());
+    let own = each(configs, &reading, async |(scope, mut config)| {
+        let path = ["config", scope.as_str()];
+        let path = if scope == WHOLE { &path[..1] } else { &path };
+        let query = [("defaultToGlobal", "true")];
+        let holds = remote.find(Ask::get(path, &query)).await?;
+        let level = |config: &Value| config.get(LEVEL).cloned();
+        let holds = holds.as_ref().and_then(level);
+        if holds.is_some() && holds.as_ref() != config.get(LEVEL) {
+            config.shift_remove(LEVEL);
+        }
+        Ok((scope, config))
+    });
+    let own = own.await?;
+    reading.finish_and_clear();
+    Ok(own)
 }
 
 /// All versions of subjects, deleted ones included.
@@ -375,5 +409,37 @@ mod tests {
             .map(|one| (one.key(), one.deleted))
             .collect();
         assert_eq!(keys, [(("a".to_owned(), 3), true)]);
+    }
+
+    #[tokio::test]
+    async fn a_level_that_is_not_its_own_is_left_out() {
+        let remote = stub(|uri| {
+            let holds = uri
+                .query()
+                .is_some_and(|query| query.contains("defaultToGlobal"));
+            let level = |level: &str| Some(json!({"compatibilityLevel": level, "normalize": true}));
+            match (uri.path(), holds) {
+                ("/subjects", _) => Some(json!(["inherits", "sets"])),
+                ("/config" | "/config/inherits", true) => level("FULL"),
+                ("/config", false) => level("FULL"),
+                ("/config/inherits", false) | ("/config/sets", _) => level("BACKWARD"),
+                _ => None,
+            }
+        });
+        let dump = read(&remote.await).await.expect("reads");
+        let level = |scope: &str| dump.configs[scope].get(LEVEL).and_then(Value::as_str);
+        assert_eq!(
+            (level(WHOLE), level("inherits"), level("sets")),
+            (Some("FULL"), None, Some("BACKWARD"))
+        );
+        assert_eq!(dump.configs["inherits"]["normalize"], true);
+    }
+
+    #[tokio::test]
+    async fn what_has_no_subjects_is_no_registry() {
+        let remote = stub(|_| None).await;
+        let error = read(&remote).await.expect_err("refused");
+        assert!(error.to_string().contains("no schema registry"), "{error}");
+        assert!(matches!(error.downcast_ref(), Some(Failure::Usage(_))));
     }
 }

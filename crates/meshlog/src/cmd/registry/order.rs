@@ -18,6 +18,15 @@ pub(super) enum Step {
     Delete(Key),
 }
 
+impl Step {
+    /// With which version.
+    pub(super) fn key(&self) -> &Key {
+        match self {
+            Step::Register(key) | Step::Delete(key) => key,
+        }
+    }
+}
+
 /// Steps in waves: each step comes after all that it needs.
 pub(super) fn waves(source: &Dump, steps: BTreeSet<Step>) -> Vec<Vec<Step>> {
     let mut needs = needs(source, &steps);

@@ -9,7 +9,7 @@ use registry::name;
 use serde_json::{Map, Value};
 
 use super::compare::content;
-use super::dump::{Dump, Key, Scope, WHOLE};
+use super::dump::{Dump, Key, Schema, Scope, WHOLE};
 use super::order::{Step, waves};
 
 /// The mode in which a registry takes ids and versions as they are given.
@@ -18,20 +18,39 @@ pub(super) const IMPORT: &str = "IMPORT";
 /// The mode where none is set.
 const READWRITE: &str = "READWRITE";
 
+/// The mode in which nothing may be written, whatever is set for single subjects.
+const OVERRIDE: &str = "READONLY_OVERRIDE";
+
 /// What has to be done, in this order.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct Plan {
     /// Where ids and versions have to be taken as given.
     pub(super) import: BTreeSet<Scope>,
+    /// Names that stand for another subject there, and have versions to be written under them: what is sent to them
+    /// would go to the other.
+    pub(super) aliases: BTreeSet<Scope>,
     /// Versions to register and delete.
     pub(super) waves: Vec<Vec<Step>>,
     /// Settings: what to change, or (`None`) that they are to be removed.
     pub(super) configs: BTreeMap<Scope, Option<Map<String, Value>>>,
     /// Modes at the end; `None` is none of its own.
     pub(super) modes: BTreeMap<Scope, Option<String>>,
+    /// How many of them are not so already before.
+    pub(super) modes_changed: usize,
+    /// Versions that cannot be registered, and why.
+    pub(super) left_out: BTreeMap<Key, String>,
 }
 
 impl Plan {
+    /// Versions that stay as they are.
+    pub(super) fn unchanged(&self, source: &Dump) -> usize {
+        let touched = self.steps().map(|step| match step {
+            Step::Register(key) | Step::Delete(key) => key,
+        });
+        let touched: BTreeSet<&Key> = touched.chain(self.left_out.keys()).collect();
+        source.schemas.len() - touched.len()
+    }
+
     /// Versions to register.
     pub(super) fn registrations(&self) -> usize {
         self.steps()
@@ -60,16 +79,75 @@ pub(super) fn plan(source: &Dump, registry: &Dump) -> Result<Plan, Vec<String>> 
     if !conflicts.is_empty() {
         return Err(conflicts);
     }
-    let steps = steps(source, registry);
-    let configs = configs(source, registry);
+    let left_out = left_out(source, registry);
+    let mut steps = steps(source, registry);
+    steps.retain(|step| !left_out.contains_key(step.key()));
+    let aliases = aliases(registry, &steps);
+    let configs = configs(source, registry, &aliases);
     let import = import_scopes(source, registry, &steps, &configs);
     let modes = modes(source, registry, &import);
+    let changed = |(scope, mode): &(&Scope, &Option<String>)| {
+        is_other_mode(scope, mode.as_deref(), registry.modes.get(*scope))
+    };
     Ok(Plan {
         import,
+        aliases,
         waves: waves(source, steps),
         configs,
+        modes_changed: modes.iter().filter(changed).count(),
         modes,
+        left_out,
     })
+}
+
+/// Versions that refer to what neither side has, or to such a version: registries let what only deleted versions refer
+/// to be erased, and what is referred to from another context.
+fn left_out(source: &Dump, registry: &Dump) -> BTreeMap<Key, String> {
+    let mut found: BTreeMap<Key, String> = BTreeMap::new();
+    loop {
+        let before = found.len();
+        for (key, schema) in &source.schemas {
+            if registry.schemas.contains_key(key) || found.contains_key(key) {
+                continue;
+            }
+            let has = |target: &Key| {
+                let given = source.schemas.contains_key(target) && !found.contains_key(target);
+                given || registry.schemas.contains_key(target)
+            };
+            if let Some(missing) = missing(schema, source, registry, has) {
+                found.insert(key.clone(), missing);
+            }
+        }
+        if found.len() == before {
+            return found;
+        }
+    }
+}
+
+/// What a version refers to and is nowhere, in words.
+fn missing(
+    schema: &Schema,
+    source: &Dump,
+    registry: &Dump,
+    has: impl Fn(&Key) -> bool,
+) -> Option<String> {
+    let missing = schema.targets().find(|target| !has(target));
+    let followed = || {
+        schema.follows().find(|subject| {
+            let versions = source.versions(subject).chain(registry.versions(subject));
+            !versions.map(|(key, _)| key).any(&has)
+        })
+    };
+    missing
+        .map(|(subject, version)| format!("'{subject}' version {version}"))
+        .or_else(|| followed().map(|subject| format!("the latest version of '{subject}'")))
+}
+
+/// Subjects to be written to whose names stand for others in the registry.
+fn aliases(registry: &Dump, steps: &BTreeSet<Step>) -> BTreeSet<Scope> {
+    let subjects = steps.iter().map(|step| &step.key().0);
+    let aliased = |subject: &&Scope| registry.alias(subject).is_some();
+    subjects.filter(aliased).cloned().collect()
 }
 
 /// What of the registry is in the way.
@@ -128,16 +206,27 @@ fn steps(source: &Dump, registry: &Dump) -> BTreeSet<Step> {
     steps
 }
 
-/// Settings that are not as in the source, where the source has any, and for its subjects.
-fn configs(source: &Dump, registry: &Dump) -> BTreeMap<Scope, Option<Map<String, Value>>> {
+/// Settings that are not as in the source, where the source has any, for its subjects and for what is theirs alone.
+/// `unaliased` are those whose alias has been taken away by then.
+fn configs(
+    source: &Dump,
+    registry: &Dump,
+    unaliased: &BTreeSet<Scope>,
+) -> BTreeMap<Scope, Option<Map<String, Value>>> {
     let mut found = BTreeMap::new();
-    for scope in source.concerns(&source.configs) {
-        let (wanted, there) = (source.settings(scope), registry.settings(scope));
-        if wanted == there || (wanted.is_none() && registry.owner(scope).is_some()) {
+    for scope in source.concerns(&source.configs, registry) {
+        let (wanted, mut there) = (source.settings(&scope), registry.settings(&scope));
+        if let Some(there) = there.as_mut().filter(|_| unaliased.contains(&scope)) {
+            there.shift_remove("alias");
+        }
+        // the whole registry always has settings, whether any are set or not
+        let says_nothing = |settings: &Option<_>| settings.as_ref().is_none_or(Map::is_empty);
+        let is_none = scope == WHOLE && says_nothing(&wanted) && says_nothing(&there);
+        if wanted == there || is_none || (wanted.is_none() && registry.owner(&scope).is_some()) {
             continue;
         }
         let change = wanted.map(|wanted| update(&wanted, &there.unwrap_or_default()));
-        found.insert(scope.to_owned(), change);
+        found.insert(scope, change);
     }
     found
 }
@@ -176,9 +265,7 @@ fn import_scopes(
         .map(|subject| name::context_of(subject))
         .collect();
     let mut scopes = BTreeSet::new();
-    let concerned = steps.iter().map(|step| match step {
-        Step::Register((subject, _)) | Step::Delete((subject, _)) => subject.as_str(),
-    });
+    let concerned = steps.iter().map(|step| step.key().0.as_str());
     for subject in concerned.collect::<BTreeSet<_>>() {
         let context = name::context_of(subject);
         let is_shared = if context == name::DEFAULT {
@@ -195,12 +282,34 @@ fn import_scopes(
         }
     }
     // settings of what may only be read cannot be changed either
-    let frozen = |scope: &&Scope| {
-        let mode = registry.modes.get(*scope);
-        mode.is_some_and(|mode| mode.starts_with("READONLY"))
-    };
-    scopes.extend(configs.keys().filter(frozen).cloned());
+    let frozen = |scope: &&Scope| is_read_only(registry, &scopes, scope);
+    let frozen: Vec<Scope> = configs.keys().filter(frozen).cloned().collect();
+    scopes.extend(frozen);
+    if !steps.is_empty() || !configs.is_empty() {
+        let over = [WHOLE, name::GLOBAL].into_iter();
+        let over = over.filter(|scope| {
+            registry
+                .modes
+                .get(*scope)
+                .is_some_and(|mode| mode == OVERRIDE)
+        });
+        scopes.extend(over.map(str::to_owned));
+    }
     scopes
+}
+
+/// Whether a scope may only be read: by its own mode, else its context's, else that of the whole registry.
+fn is_read_only(registry: &Dump, import: &BTreeSet<Scope>, scope: &str) -> bool {
+    let context = name::prefix(name::context_of(scope));
+    let around = [scope, &context, WHOLE, name::GLOBAL];
+    let mode = around.into_iter().find_map(|scope| {
+        if import.contains(scope) {
+            Some(IMPORT)
+        } else {
+            registry.modes.get(scope).map(String::as_str)
+        }
+    });
+    mode.is_some_and(|mode| mode.starts_with("READONLY"))
 }
 
 /// The modes that are not as in the source once everything has been imported.
@@ -210,24 +319,28 @@ fn modes(
     import: &BTreeSet<Scope>,
 ) -> BTreeMap<Scope, Option<String>> {
     let mut found = BTreeMap::new();
-    let mut concerned = source.concerns(&source.modes);
-    concerned.extend(import.iter().map(String::as_str));
+    let mut concerned = source.concerns(&source.modes, registry);
+    concerned.extend(import.iter().cloned());
     for scope in concerned {
-        let wanted = source.modes.get(scope).map(String::as_str);
-        let there = if import.contains(scope) {
-            Some(IMPORT)
-        } else {
-            registry.modes.get(scope).map(String::as_str)
-        };
-        // the whole registry always has a mode, whether one is set or not
-        let plain = |mode: Option<&str>| scope == WHOLE && mode.unwrap_or(READWRITE) == READWRITE;
-        if wanted == there || (plain(wanted) && plain(there)) {
-            continue;
+        let import = import.contains(&scope).then(|| IMPORT.to_owned());
+        let there = import.as_ref().or_else(|| registry.modes.get(&scope));
+        let wanted = source.modes.get(&scope);
+        if is_other_mode(&scope, wanted.map(String::as_str), there) {
+            let target = wanted.filter(|mode| !is_plain(&scope, Some(mode))).cloned();
+            found.insert(scope, target);
         }
-        let target = wanted.filter(|_| !plain(wanted));
-        found.insert(scope.to_owned(), target.map(str::to_owned));
     }
     found
+}
+
+fn is_other_mode(scope: &str, wanted: Option<&str>, there: Option<&String>) -> bool {
+    let there = there.map(String::as_str);
+    wanted != there && !(is_plain(scope, wanted) && is_plain(scope, there))
+}
+
+/// The whole registry always has a mode, whether one is set or not.
+fn is_plain(scope: &str, mode: Option<&str>) -> bool {
+    scope == WHOLE && mode.unwrap_or(READWRITE) == READWRITE
 }
 
 /// Subjects of the registry that the source does not know.
@@ -238,7 +351,7 @@ pub(super) fn others(source: &Dump, registry: &Dump) -> usize {
 #[cfg(test)]
 mod tests {
     use super::super::dump::Schema;
-    use super::super::dump::samples::{deleted, dump, schema};
+    use super::super::dump::samples::{deleted, dump, referring, schema};
     use super::*;
     use serde_json::json;
 
@@ -358,5 +471,88 @@ mod tests {
         let plan = plan(&source(), &registry).expect("a plan");
         assert_eq!(plan.configs["s"], Some(set(json!({"normalize": null}))));
         assert_eq!(plan.configs[":.eu:t"], None);
+    }
+
+    #[test]
+    fn no_context_is_left_in_import_mode() {
+        let mut source = source();
+        source.modes.remove(":.eu:");
+        let mut done = source.clone();
+        done.modes.insert(":.eu:".into(), IMPORT.into());
+        let left = plan(&source, &done).expect("a plan");
+        assert!(left.waves.is_empty() && left.import.is_empty());
+        assert_eq!(left.modes, [(":.eu:".to_owned(), None)].into());
+        assert_eq!(left.modes_changed, 1);
+        // others are at work there too, and the mode may be theirs
+        let other = schema(":.eu:other", 1, 9);
+        done.schemas.insert(other.key(), other);
+        assert_eq!(plan(&source, &done), Ok(Plan::default()));
+    }
+
+    #[test]
+    fn settings_are_changed_where_a_context_or_all_may_only_be_read() {
+        let mut registry = source();
+        registry.modes.insert(":.eu:".into(), "READONLY".into());
+        let mut source = registry.clone();
+        source
+            .configs
+            .insert(":.eu:t".into(), set(json!({"normalize": true})));
+        let changed = plan(&source, &registry).expect("a plan");
+        assert_eq!(scopes_of(&changed), [":.eu:t"]);
+        assert_eq!(changed.modes, [(":.eu:t".to_owned(), None)].into());
+        assert_eq!(changed.modes_changed, 0, "it has none before and after");
+        for dump in [&mut source, &mut registry] {
+            dump.modes.insert(WHOLE.into(), OVERRIDE.into());
+        }
+        let changed = plan(&source, &registry).expect("a plan");
+        assert_eq!(scopes_of(&changed), ["", ":.eu:t"]);
+        assert_eq!(changed.modes[WHOLE].as_deref(), Some(OVERRIDE));
+    }
+
+    #[test]
+    fn an_alias_is_taken_away_while_versions_go_to_its_name() {
+        let mut registry = dump(vec![schema("s", 1, 1), schema("other", 1, 3)]);
+        let alias = set(json!({"alias": "other", "normalize": true}));
+        registry.configs.insert("s".into(), alias);
+        let mut source = registry.clone();
+        assert_eq!(plan(&source, &registry), Ok(Plan::default()));
+        let new = schema("s", 2, 2);
+        source.schemas.insert(new.key(), new);
+        let plan = plan(&source, &registry).expect("a plan");
+        assert_eq!(plan.aliases, ["s".to_owned()].into());
+        assert_eq!(plan.configs["s"], Some(set(json!({"alias": "other"}))));
+    }
+
+    #[test]
+    fn what_refers_to_nothing_is_left_out_and_so_is_what_refers_to_it() {
+        let source = dump(vec![
+            deleted(referring(schema("a", 1, 1), "gone", 1)),
+            referring(schema("b", 1, 2), "a", 1),
+            referring(schema("c", 1, 3), "gone", -1),
+            referring(schema("d", 1, 4), "there", 2),
+        ]);
+        let registry = dump(vec![schema("there", 2, 9)]);
+        let plan = plan(&source, &registry).expect("a plan");
+        let why: Vec<_> = plan.left_out.values().map(String::as_str).collect();
+        let latest = "the latest version of 'gone'";
+        assert_eq!(why, ["'gone' version 1", "'a' version 1", latest]);
+        assert_eq!(plan.waves, [[Step::Register(("d".into(), 1))]]);
+        assert_eq!(plan.unchanged(&source), 0);
+    }
+
+    #[test]
+    fn settings_without_a_member_are_settings() {
+        let mut source = dump(vec![schema("s", 1, 1)]);
+        let registry = source.clone();
+        source.configs.insert("s".into(), Map::new());
+        source.configs.insert(WHOLE.into(), Map::new());
+        let there = plan(&source, &registry).expect("a plan");
+        assert_eq!(
+            there.configs,
+            [("s".to_owned(), Some(Map::new()))].into(),
+            "the whole registry has settings anyway"
+        );
+        let back = plan(&registry, &source).expect("a plan");
+        assert_eq!(back.configs, [("s".to_owned(), None)].into());
     }
 }

@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use contract::canonical::canonical;
 use contract::source::{SchemaType, Source};
-use serde_json::{Value, json};
+use registry::settings::DEFAULT_LEVEL;
+use serde_json::{Map, Value, json};
 
 use super::dump::{Dump, Schema, Scope, WHOLE, tidy};
 
@@ -95,8 +96,9 @@ pub(super) fn compare(source: &Dump, registry: &Dump, others: Others) -> Vec<Dif
     let modes = source.modes.keys().chain(registry.modes.keys());
     let counts = |scope: &&Scope| others == Others::Count || concerned.contains(*scope);
     for scope in modes.filter(counts).collect::<BTreeSet<_>>() {
-        let [was, is] = [source, registry].map(|dump| dump.modes.get(scope));
-        if was != is {
+        let mode = |dump: &Dump| dump.modes.get(scope).cloned();
+        let (was, is) = (mode(source), mode(registry));
+        if is_other_mode(scope, was.as_deref(), is.as_deref()) {
             found.push(Difference {
                 kind: "mode",
                 subject: scope.clone(),
@@ -196,6 +198,30 @@ fn is_same_text(was: &Schema, is: &Schema) -> bool {
     }
 }
 
+/// The mode where none is set.
+pub(super) const READWRITE: &str = "READWRITE";
+
+/// Whether a scope has another mode than it is to have.
+pub(super) fn is_other_mode(scope: &str, was: Option<&str>, is: Option<&str>) -> bool {
+    was != is && !(is_plain(scope, was) && is_plain(scope, is))
+}
+
+/// The whole registry always has a mode, whether one is set or not.
+pub(super) fn is_plain(scope: &str, mode: Option<&str>) -> bool {
+    scope == WHOLE && mode.unwrap_or(READWRITE) == READWRITE
+}
+
+/// Settings of a source that does not tell any: the whole registry has a level in every answer.
+fn unset(scope: &str) -> Map<String, Value> {
+    let level = || {
+        (
+            "compatibilityLevel".to_owned(),
+            DEFAULT_LEVEL.to_string().into(),
+        )
+    };
+    (scope == WHOLE).then(level).into_iter().collect()
+}
+
 fn config(scope: &Scope, source: &Dump, registry: &Dump, found: &mut Vec<Difference>) {
     let mut differs = |member: &str, source: Value, registry: Value| {
         found.push(Difference {
@@ -215,7 +241,7 @@ fn config(scope: &Scope, source: &Dump, registry: &Dump, found: &mut Vec<Differe
     {
         differs("presence", json!(was.is_some()), json!(is.is_some()));
     }
-    let (was, is) = (was.unwrap_or_default(), is.unwrap_or_default());
+    let (was, is) = (was.unwrap_or_else(|| unset(scope)), is.unwrap_or_default());
     let names: BTreeSet<&String> = was.keys().chain(is.keys()).collect();
     for name in names {
         if was.get(name) != is.get(name) {
@@ -228,7 +254,6 @@ fn config(scope: &Scope, source: &Dump, registry: &Dump, found: &mut Vec<Differe
 mod tests {
     use super::super::dump::samples::{deleted, dump, referring, schema};
     use super::*;
-    use serde_json::Map;
 
     fn told(source: &Dump, registry: &Dump, others: Others) -> Vec<String> {
         compare(source, registry, others)
@@ -323,10 +348,29 @@ mod tests {
         let mut registry = source.clone();
         registry.configs.insert(
             String::new(),
-            Map::from_iter([("normalize".into(), json!(true))]),
+            Map::from_iter([
+                ("compatibilityLevel".into(), json!("BACKWARD")),
+                ("normalize".into(), json!(true)),
+            ]),
         );
         assert!(told(&source, &registry, Others::Overlook).is_empty());
         assert_eq!(told(&source, &registry, Others::Count).len(), 1);
+    }
+
+    #[test]
+    fn what_every_registry_has_is_no_difference_to_a_source_that_does_not_tell_it() {
+        let source = dump(vec![schema("s", 1, 1)]);
+        let mut registry = source.clone();
+        let level = |level: &str| Map::from_iter([("compatibilityLevel".into(), json!(level))]);
+        registry.configs.insert(WHOLE.into(), level("BACKWARD"));
+        registry.modes.insert(WHOLE.into(), READWRITE.into());
+        assert!(told(&source, &registry, Others::Count).is_empty());
+        registry.configs.insert(WHOLE.into(), level("FULL"));
+        registry.modes.insert(WHOLE.into(), "IMPORT".into());
+        assert_eq!(
+            told(&source, &registry, Others::Count),
+            [" compatibilityLevel", " mode"]
+        );
     }
 
     #[test]
@@ -338,7 +382,7 @@ mod tests {
             "s".into(),
             config(json!({"compatibilityLevel": "FULL", "alias": ""})),
         );
-        source.modes.insert(String::new(), "READWRITE".into());
+        source.modes.insert(String::new(), "READONLY".into());
         registry.configs.insert(
             "s".into(),
             config(json!({"compatibilityLevel": "NONE", "alias": ""})),

@@ -94,19 +94,22 @@ impl Dump {
         subjects.collect()
     }
 
-    /// Whose settings, or modes, it is about in a registry: its subjects', those of contexts that hold nothing else
-    /// there, and where it has any.
+    /// Contexts, as scopes, of which a registry holds nothing but its subjects.
+    pub(super) fn own_contexts(&self, registry: &Dump) -> BTreeSet<Scope> {
+        let context = |subject: &&str| name::prefix(name::context_of(subject));
+        let (subjects, there) = (self.subjects(), registry.subjects());
+        let shared: BTreeSet<Scope> = there.difference(&subjects).map(context).collect();
+        let mut own: BTreeSet<Scope> = subjects.iter().map(context).collect();
+        own.retain(|context| !shared.contains(context));
+        own
+    }
+
+    /// Whose settings, or modes, it is about in a registry: its subjects', its own contexts', and where it has any. The
+    /// whole registry always has them, set or not: what does not tell them is not about them.
     pub(super) fn concerns<T>(&self, set: &BTreeMap<Scope, T>, registry: &Dump) -> BTreeSet<Scope> {
-        let subjects = self.subjects();
-        let there = registry.subjects();
-        let contexts = |subjects: &mut dyn Iterator<Item = &str>| -> BTreeSet<Scope> {
-            let context = |subject| name::prefix(name::context_of(subject));
-            subjects.map(context).collect()
-        };
-        let shared = contexts(&mut there.difference(&subjects).copied());
-        let mut scopes = contexts(&mut subjects.iter().copied());
-        scopes.retain(|context| !shared.contains(context));
-        scopes.extend(subjects.into_iter().map(str::to_owned));
+        let mut scopes = self.own_contexts(registry);
+        scopes.remove(WHOLE);
+        scopes.extend(self.subjects().into_iter().map(str::to_owned));
         scopes.extend(set.keys().cloned());
         scopes
     }

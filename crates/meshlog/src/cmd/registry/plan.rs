@@ -8,15 +8,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use registry::name;
 use serde_json::{Map, Value};
 
-use super::compare::content;
+use super::compare::{content, is_other_mode, is_plain};
 use super::dump::{Dump, Key, Schema, Scope, WHOLE};
 use super::order::{Step, waves};
 
 /// The mode in which a registry takes ids and versions as they are given.
 pub(super) const IMPORT: &str = "IMPORT";
-
-/// The mode where none is set.
-const READWRITE: &str = "READWRITE";
 
 /// The mode in which nothing may be written, whatever is set for single subjects.
 const OVERRIDE: &str = "READONLY_OVERRIDE";
@@ -87,7 +84,11 @@ pub(super) fn plan(source: &Dump, registry: &Dump) -> Result<Plan, Vec<String>> 
     let import = import_scopes(source, registry, &steps, &configs);
     let modes = modes(source, registry, &import);
     let changed = |(scope, mode): &(&Scope, &Option<String>)| {
-        is_other_mode(scope, mode.as_deref(), registry.modes.get(*scope))
+        is_other_mode(
+            scope,
+            mode.as_deref(),
+            registry.modes.get(*scope).map(String::as_str),
+        )
     };
     Ok(Plan {
         import,
@@ -321,9 +322,17 @@ fn modes(
     let mut found = BTreeMap::new();
     let mut concerned = source.concerns(&source.modes, registry);
     concerned.extend(import.iter().cloned());
+    let whole = registry.modes.get(WHOLE).map(String::as_str);
+    if whole == Some(IMPORT) && source.own_contexts(registry).contains(WHOLE) {
+        // left by a run that was killed, for a source that tells no mode
+        concerned.insert(WHOLE.to_owned());
+    }
     for scope in concerned {
-        let import = import.contains(&scope).then(|| IMPORT.to_owned());
-        let there = import.as_ref().or_else(|| registry.modes.get(&scope));
+        let there = if import.contains(&scope) {
+            Some(IMPORT)
+        } else {
+            registry.modes.get(&scope).map(String::as_str)
+        };
         let wanted = source.modes.get(&scope);
         if is_other_mode(&scope, wanted.map(String::as_str), there) {
             let target = wanted.filter(|mode| !is_plain(&scope, Some(mode))).cloned();
@@ -333,16 +342,6 @@ fn modes(
     found
 }
 
-fn is_other_mode(scope: &str, wanted: Option<&str>, there: Option<&String>) -> bool {
-    let there = there.map(String::as_str);
-    wanted != there && !(is_plain(scope, wanted) && is_plain(scope, there))
-}
-
-/// The whole registry always has a mode, whether one is set or not.
-fn is_plain(scope: &str, mode: Option<&str>) -> bool {
-    scope == WHOLE && mode.unwrap_or(READWRITE) == READWRITE
-}
-
 /// Subjects of the registry that the source does not know.
 pub(super) fn others(source: &Dump, registry: &Dump) -> usize {
     registry.subjects().difference(&source.subjects()).count()
@@ -350,6 +349,7 @@ pub(super) fn others(source: &Dump, registry: &Dump) -> usize {
 
 #[cfg(test)]
 mod tests {
+    use super::super::compare::READWRITE;
     use super::super::dump::Schema;
     use super::super::dump::samples::{deleted, dump, referring, schema};
     use super::*;
@@ -483,6 +483,12 @@ mod tests {
         assert!(left.waves.is_empty() && left.import.is_empty());
         assert_eq!(left.modes, [(":.eu:".to_owned(), None)].into());
         assert_eq!(left.modes_changed, 1);
+        source.modes.remove(WHOLE);
+        done.modes.insert(WHOLE.into(), IMPORT.into());
+        let left = plan(&source, &done).expect("a plan");
+        assert_eq!(left.modes.len(), 2, "{:?}", left.modes);
+        source.modes.insert(WHOLE.into(), READWRITE.into());
+        done.modes.insert(WHOLE.into(), READWRITE.into());
         // others are at work there too, and the mode may be theirs
         let other = schema(":.eu:other", 1, 9);
         done.schemas.insert(other.key(), other);
@@ -552,7 +558,15 @@ mod tests {
             [("s".to_owned(), Some(Map::new()))].into(),
             "the whole registry has settings anyway"
         );
-        let back = plan(&registry, &source).expect("a plan");
-        assert_eq!(back.configs, [("s".to_owned(), None)].into());
+        let mut registry = source.clone();
+        let level = set(json!({"compatibilityLevel": "FULL"}));
+        registry.configs.insert(WHOLE.into(), level);
+        source.configs.clear();
+        let back = plan(&source, &registry).expect("a plan");
+        assert_eq!(
+            back.configs,
+            [("s".to_owned(), None)].into(),
+            "what tells no settings of the whole registry leaves them"
+        );
     }
 }

@@ -4,7 +4,7 @@
 //! ```text
 //! broker (one for a test binary) ◀── mesh (`meshlog up` as a child, its command line, its API)
 //! documents (schemas/examples, renamed) ──▶ apply        flights (generated, seeded) ──▶ publish
-//! registries (instances of `meshlog registry`, side by side)
+//! registries (instances of `meshlog registry`, side by side)        gate (holds a client's requests in their midst)
 //! python (confluent_kafka, fastavro): counts and reads what Meshlog wrote, without Meshlog's code
 //! wait (for a state, never for a while)      process (children with deadlines, ended by their ids)
 //! ```
@@ -14,6 +14,7 @@
 pub mod broker;
 pub mod documents;
 pub mod flights;
+pub mod gate;
 pub mod mesh;
 pub mod process;
 pub mod python;

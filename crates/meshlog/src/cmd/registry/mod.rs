@@ -107,7 +107,7 @@ pub(super) async fn run(global: &Global, args: Args) -> anyhow::Result<()> {
     }
     match verb {
         Verb::Export { from, to } => {
-            let remote = remote(global, from).await?;
+            let remote = remote(global, from, "--from").await?;
             output::object(global.output, &export::run(&remote, &to).await?)?;
             Ok(())
         }
@@ -118,7 +118,7 @@ pub(super) async fn run(global: &Global, args: Args) -> anyhow::Result<()> {
         } => {
             let dry_run = if dry_run { DryRun::Yes } else { DryRun::No };
             let source = source(&from).await?;
-            let remote = remote(global, registry).await?;
+            let remote = remote(global, registry, "--registry").await?;
             let done = import::run(&source, &remote, dry_run).await?;
             imported(global.output, done, dry_run)
         }
@@ -147,7 +147,7 @@ fn imported(format: Format, done: import::Done, dry_run: DryRun) -> anyhow::Resu
 
 async fn check(global: &Global, from: &str, registry: Option<String>) -> anyhow::Result<()> {
     let source = source(from).await?;
-    let remote = remote(global, registry).await?;
+    let remote = remote(global, registry, "--registry").await?;
     let there = export::read(&remote).await?;
     let differences = compare(&source, &there, Others::Count);
     if global.output == Format::Table {
@@ -185,11 +185,20 @@ fn conclude(differences: &[Difference]) -> anyhow::Result<()> {
     }
 }
 
-/// The registry that is named, or the mesh's own.
-async fn remote(global: &Global, named: Option<String>) -> anyhow::Result<Remote> {
-    match named {
-        Some(url) => Remote::new(&url),
-        None => Remote::new(&Client::new(&global.target)?.mesh().await?.registry),
+/// The registry that is named, or the mesh's own; `flag` is what would name it.
+async fn remote(global: &Global, named: Option<String>, flag: &str) -> anyhow::Result<Remote> {
+    if let Some(url) = named {
+        return Remote::new(&url);
+    }
+    match Client::new(&global.target)?.mesh().await {
+        Ok(mesh) => Remote::new(&mesh.registry),
+        Err(error) => match error.downcast_ref() {
+            Some(no_mesh @ Failure::NoMesh { .. }) => {
+                let text = format!("{no_mesh}, or name a registry with {flag}");
+                Err(Failure::NotReachable(text).into())
+            }
+            Some(_) | None => Err(error),
+        },
     }
 }
 

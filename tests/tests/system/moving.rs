@@ -328,7 +328,7 @@ fn a_registry_moves_whole_and_only_once() {
     is_same(&from, &third);
     // and it goes on as the first would
     for registry in [&from, &third] {
-        assert_eq!(register(registry, "new", fixed("New")), 21);
+        assert_eq!(register(registry, "new", fixed("New")), 22);
         put(registry, "/config/new", json!({"compatibility": "FULL"}));
     }
     is_same(&from, &third);
@@ -411,7 +411,8 @@ fn a_check_names_what_differs(desk: &Desk, from: &Registry, to: &Registry) {
     is_same(from, to);
 }
 
-/// What comes to the source later, where in the copy a name is an alias and a context may only be read.
+/// What comes to the source later, where in the copy a name is an alias, a context may only be read, and schemas are
+/// normalized.
 fn a_copy_follows_its_source(desk: &Desk, from: &Registry, to: &Registry) {
     put(from, "/config/old-orders", json!({"alias": null}));
     register(from, "old-orders", fixed("Old"));
@@ -419,8 +420,13 @@ fn a_copy_follows_its_source(desk: &Desk, from: &Registry, to: &Registry) {
     put(from, "/mode/:.eu:", json!({"mode": "READWRITE"}));
     put(from, "/config/:.eu:money", json!({"normalize": true}));
     put(from, "/mode/:.eu:", json!({"mode": "READONLY"}));
+    let unsorted =
+        r#"{"type":"object","properties":{"b":{"type":"string"},"a":{"type":"string"}}}"#;
+    let unsorted = json!({"schemaType": "JSON", "schema": unsorted});
+    register(from, "unsorted-value", unsorted);
+    put(to, "/config", json!({"normalize": true}));
     let followed = desk.import(&from.url, to);
-    assert_eq!(followed["registered"], 1, "{followed}");
+    assert_eq!(followed["registered"], 2, "{followed}");
     is_same(from, to);
     assert_eq!(get(to, "/subjects/orders-value/versions"), json!([3]));
 }

@@ -121,8 +121,8 @@ async fn write(source: &Dump, remote: &Remote, plan: &Plan) -> anyhow::Result<()
     })
     .await?;
     opening.finish_and_clear();
-    for scope in &plan.aliases {
-        set_config(remote, scope, &json!({"alias": null})).await?;
+    for (scope, settings) in &plan.aside {
+        set_config(remote, scope, &json!(settings)).await?;
     }
     let writing = bar("schemas", plan.registrations() + plan.deletions());
     for wave in &plan.waves {

@@ -15,6 +15,12 @@ use super::order::{Step, waves};
 /// The mode in which a registry takes ids and versions as they are given.
 pub(super) const IMPORT: &str = "IMPORT";
 
+/// The setting that makes a name stand for another subject.
+const ALIAS: &str = "alias";
+
+/// The setting that makes a registry rewrite what it is given.
+const NORMALIZE: &str = "normalize";
+
 /// The mode in which nothing may be written, whatever is set for single subjects.
 const OVERRIDE: &str = "READONLY_OVERRIDE";
 
@@ -23,9 +29,9 @@ const OVERRIDE: &str = "READONLY_OVERRIDE";
 pub(super) struct Plan {
     /// Where ids and versions have to be taken as given.
     pub(super) import: BTreeSet<Scope>,
-    /// Names that stand for another subject there, and have versions to be written under them: what is sent to them
-    /// would go to the other.
-    pub(super) aliases: BTreeSet<Scope>,
+    /// Settings to be changed while versions are written, since these would go elsewhere (an alias) or not stay as they
+    /// are (normalizing).
+    pub(super) aside: BTreeMap<Scope, Map<String, Value>>,
     /// Versions to register and delete.
     pub(super) waves: Vec<Vec<Step>>,
     /// Settings: what to change, or (`None`) that they are to be removed.
@@ -79,9 +85,10 @@ pub(super) fn plan(source: &Dump, registry: &Dump) -> Result<Plan, Vec<String>> 
     let left_out = left_out(source, registry);
     let mut steps = steps(source, registry);
     steps.retain(|step| !left_out.contains_key(step.key()));
-    let aliases = aliases(registry, &steps);
-    let configs = configs(source, registry, &aliases);
-    let import = import_scopes(source, registry, &steps, &configs);
+    let aside = aside(source, registry, &steps)?;
+    let configs = configs(source, registry, &aside);
+    let set: BTreeSet<&Scope> = aside.keys().chain(configs.keys()).collect();
+    let import = import_scopes(source, registry, &steps, &set);
     let modes = modes(source, registry, &import);
     let changed = |(scope, mode): &(&Scope, &Option<String>)| {
         is_other_mode(
@@ -92,7 +99,7 @@ pub(super) fn plan(source: &Dump, registry: &Dump) -> Result<Plan, Vec<String>> 
     };
     Ok(Plan {
         import,
-        aliases,
+        aside,
         waves: waves(source, steps),
         configs,
         modes_changed: modes.iter().filter(changed).count(),
@@ -144,11 +151,64 @@ fn missing(
         .or_else(|| followed().map(|subject| format!("the latest version of '{subject}'")))
 }
 
-/// Subjects to be written to whose names stand for others in the registry.
-fn aliases(registry: &Dump, steps: &BTreeSet<Step>) -> BTreeSet<Scope> {
-    let subjects = steps.iter().map(|step| &step.key().0);
-    let aliased = |subject: &&Scope| registry.alias(subject).is_some();
-    subjects.filter(aliased).cloned().collect()
+/// What is set in the registry and would lead versions elsewhere or change them. It is set as in the source afterwards.
+///
+/// # Errors
+/// Where that cannot be, since the source has no such settings.
+fn aside(
+    source: &Dump,
+    registry: &Dump,
+    steps: &BTreeSet<Step>,
+) -> Result<BTreeMap<Scope, Map<String, Value>>, Vec<String>> {
+    let mut found: BTreeMap<Scope, Map<String, Value>> = BTreeMap::new();
+    let mut note = |scope: &str, member: &str, value: Value| {
+        let settings = found.entry(scope.to_owned()).or_default();
+        settings.insert(member.to_owned(), value);
+    };
+    for step in steps {
+        let subject = &step.key().0;
+        if registry.alias(subject).is_some() {
+            note(subject, ALIAS, Value::Null);
+        }
+        if matches!(step, Step::Register(_)) {
+            for scope in normalizing(registry, subject) {
+                note(&scope, NORMALIZE, false.into());
+            }
+        }
+    }
+    let concerned = source.concerns(&source.configs, registry);
+    let beyond = found.keys().filter(|scope| !concerned.contains(*scope));
+    let reasons: Vec<String> = beyond
+        .map(|scope| {
+            let whose = if scope == WHOLE { "the whole registry" } else { scope };
+            format!(
+                "{NORMALIZE} is set for {whose}: schemas would not stay as they are; set it to false until they are there"
+            )
+        })
+        .collect();
+    if reasons.is_empty() {
+        Ok(found)
+    } else {
+        Err(reasons)
+    }
+}
+
+/// Where it is set that schemas of a subject are normalized: in the nearest settings there are, which hide the others.
+fn normalizing(registry: &Dump, subject: &str) -> Vec<Scope> {
+    let context = name::prefix(name::context_of(subject));
+    let near = [subject, &context].into_iter();
+    let mut near = near.filter(|scope| *scope != WHOLE && registry.configs.contains_key(*scope));
+    let scopes = match near.next() {
+        Some(nearest) => vec![nearest],
+        // the whole registry always tells settings, whether any are set or not
+        None => vec![WHOLE, name::GLOBAL],
+    };
+    let normalizes = |scope: &&str| {
+        let config = registry.configs.get(*scope);
+        config.is_some_and(|config| config.get(NORMALIZE) == Some(&Value::Bool(true)))
+    };
+    let scopes = scopes.into_iter().filter(normalizes);
+    scopes.map(str::to_owned).collect()
 }
 
 /// What of the registry is in the way.
@@ -208,17 +268,18 @@ fn steps(source: &Dump, registry: &Dump) -> BTreeSet<Step> {
 }
 
 /// Settings that are not as in the source, where the source has any, for its subjects and for what is theirs alone.
-/// `unaliased` are those whose alias has been taken away by then.
+/// `aside` is what has been changed by then.
 fn configs(
     source: &Dump,
     registry: &Dump,
-    unaliased: &BTreeSet<Scope>,
+    aside: &BTreeMap<Scope, Map<String, Value>>,
 ) -> BTreeMap<Scope, Option<Map<String, Value>>> {
     let mut found = BTreeMap::new();
     for scope in source.concerns(&source.configs, registry) {
         let (wanted, mut there) = (source.settings(&scope), registry.settings(&scope));
-        if let Some(there) = there.as_mut().filter(|_| unaliased.contains(&scope)) {
-            there.shift_remove("alias");
+        if let (Some(there), Some(changed)) = (there.as_mut(), aside.get(&scope)) {
+            there.extend(changed.clone());
+            there.retain(|_, value| !value.is_null());
         }
         // the whole registry always has settings, whether any are set or not
         let says_nothing = |settings: &Option<_>| settings.as_ref().is_none_or(Map::is_empty);
@@ -257,7 +318,7 @@ fn import_scopes(
     source: &Dump,
     registry: &Dump,
     steps: &BTreeSet<Step>,
-    configs: &BTreeMap<Scope, Option<Map<String, Value>>>,
+    set: &BTreeSet<&Scope>,
 ) -> BTreeSet<Scope> {
     let subjects = source.subjects();
     let others: BTreeSet<&str> = registry
@@ -284,9 +345,9 @@ fn import_scopes(
     }
     // settings of what may only be read cannot be changed either
     let frozen = |scope: &&Scope| is_read_only(registry, &scopes, scope);
-    let frozen: Vec<Scope> = configs.keys().filter(frozen).cloned().collect();
+    let frozen: Vec<Scope> = set.iter().copied().filter(frozen).cloned().collect();
     scopes.extend(frozen);
-    if !steps.is_empty() || !configs.is_empty() {
+    if !steps.is_empty() || !set.is_empty() {
         let over = [WHOLE, name::GLOBAL].into_iter();
         let over = over.filter(|scope| {
             registry
@@ -519,14 +580,41 @@ mod tests {
     fn an_alias_is_taken_away_while_versions_go_to_its_name() {
         let mut registry = dump(vec![schema("s", 1, 1), schema("other", 1, 3)]);
         let alias = set(json!({"alias": "other", "normalize": true}));
-        registry.configs.insert("s".into(), alias);
+        registry.configs.insert("s".into(), alias.clone());
         let mut source = registry.clone();
         assert_eq!(plan(&source, &registry), Ok(Plan::default()));
         let new = schema("s", 2, 2);
         source.schemas.insert(new.key(), new);
         let plan = plan(&source, &registry).expect("a plan");
-        assert_eq!(plan.aliases, ["s".to_owned()].into());
-        assert_eq!(plan.configs["s"], Some(set(json!({"alias": "other"}))));
+        let aside = set(json!({"alias": null, "normalize": false}));
+        assert_eq!(plan.aside, [("s".to_owned(), aside)].into());
+        assert_eq!(plan.configs["s"], Some(alias));
+    }
+
+    #[test]
+    fn nothing_is_normalized_on_its_way() {
+        let mut source = dump(vec![schema("s", 1, 1), schema(":.eu:t", 1, 1)]);
+        let mut registry = dump(vec![]);
+        let normalize = set(json!({"normalize": true}));
+        registry.configs.insert(WHOLE.into(), normalize.clone());
+        registry.configs.insert(":.eu:".into(), Map::new());
+        source.configs.insert(WHOLE.into(), normalize.clone());
+        source.configs.insert(":.eu:".into(), Map::new());
+        let put = plan(&source, &registry).expect("a plan");
+        let off = set(json!({"normalize": false}));
+        assert_eq!(put.aside, [(WHOLE.to_owned(), off)].into());
+        assert_eq!(put.configs, [(WHOLE.to_owned(), Some(normalize))].into());
+        // nobody would set it again
+        source.configs.remove(WHOLE);
+        let why = plan(&source, &registry).expect_err("refused").join("; ");
+        assert!(
+            why.starts_with("normalize is set for the whole registry"),
+            "{why}"
+        );
+        // settings that are nearer hide it
+        registry.configs.insert("s".into(), Map::new());
+        source.configs.insert("s".into(), Map::new());
+        assert!(plan(&source, &registry).expect("a plan").aside.is_empty());
     }
 
     #[test]

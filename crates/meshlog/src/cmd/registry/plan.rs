@@ -348,16 +348,17 @@ fn import_scopes(
     let frozen: Vec<Scope> = set.iter().copied().filter(frozen).cloned().collect();
     scopes.extend(frozen);
     if !steps.is_empty() || !set.is_empty() {
-        let over = [WHOLE, name::GLOBAL].into_iter();
-        let over = over.filter(|scope| {
-            registry
-                .modes
-                .get(*scope)
-                .is_some_and(|mode| mode == OVERRIDE)
-        });
-        scopes.extend(over.map(str::to_owned));
+        scopes.extend(overriding(registry));
     }
     scopes
+}
+
+/// Where it is set that nothing may be written, whatever is set for single subjects.
+fn overriding(registry: &Dump) -> impl Iterator<Item = Scope> {
+    let modes = &registry.modes;
+    let overrides = |scope: &&str| modes.get(*scope).is_some_and(|mode| mode == OVERRIDE);
+    let scopes = [WHOLE, name::GLOBAL].into_iter().filter(overrides);
+    scopes.map(str::to_owned)
 }
 
 /// Whether a scope may only be read: by its own mode, else its context's, else that of the whole registry.

@@ -5,6 +5,7 @@
 //! broker (one for a test binary) ◀── mesh (`meshlog up` as a child, its command line, its API)
 //! documents (schemas/examples, renamed) ──▶ apply        flights (generated, seeded) ──▶ publish
 //! role (one of a mesh, alone)   registries (instances of `meshlog registry`, side by side)
+//! gate (holds a client's requests in their midst)
 //! python (confluent_kafka, fastavro): counts and reads what Meshlog wrote, without Meshlog's code
 //! wait (for a state, never for a while)      process (children with deadlines, ended by their ids)
 //! ```
@@ -14,6 +15,7 @@
 pub mod broker;
 pub mod documents;
 pub mod flights;
+pub mod gate;
 pub mod mesh;
 pub mod process;
 pub mod python;

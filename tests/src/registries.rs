@@ -2,7 +2,9 @@
 
 use crate::broker::runtime;
 use crate::role::Role;
+use reqwest::Method;
 use serde_json::Value;
+use std::sync::OnceLock;
 use std::time::Duration;
 
 /// An instance. Dropping it ends its process.
@@ -58,18 +60,44 @@ pub fn ask(url: &str, body: Option<&Value>) -> Result<(u16, String), String> {
 /// # Errors
 /// Why there is no answer, as text.
 pub async fn ask_async(url: String, body: Option<Value>) -> Result<(u16, String), String> {
-    // A proxy of the environment is for the world outside.
-    let client = reqwest::Client::builder()
-        .no_proxy()
-        .build()
-        .expect("a client");
-    let request = match body {
-        Some(body) => client
-            .post(&url)
-            .header("content-type", "application/json")
-            .body(body.to_string()),
-        None => client.get(&url),
+    let method = if body.is_some() {
+        Method::POST
+    } else {
+        Method::GET
     };
+    send_async(method, url, body).await
+}
+
+/// A request of any kind; status and text.
+///
+/// # Errors
+/// Why there is no answer, as text.
+pub fn send(method: Method, url: &str, body: Option<&Value>) -> Result<(u16, String), String> {
+    runtime().block_on(send_async(method, url.to_owned(), body.cloned()))
+}
+
+/// One for all, since making one takes a while; each request has a connection of its own.
+fn client() -> &'static reqwest::Client {
+    static CLIENT: OnceLock<reqwest::Client> = OnceLock::new();
+    CLIENT.get_or_init(|| {
+        // A proxy of the environment is for the world outside.
+        let builder = reqwest::Client::builder().no_proxy();
+        let builder = builder.pool_max_idle_per_host(0);
+        builder.build().expect("a client")
+    })
+}
+
+async fn send_async(
+    method: Method,
+    url: String,
+    body: Option<Value>,
+) -> Result<(u16, String), String> {
+    let mut request = client().request(method, &url);
+    if let Some(body) = body {
+        request = request
+            .header("content-type", "application/json")
+            .body(body.to_string());
+    }
     let answer = request.timeout(Duration::from_secs(15)).send().await;
     let answer = answer.map_err(|error| format!("{error:?}"))?;
     let status = answer.status().as_u16();

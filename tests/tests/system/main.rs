@@ -5,6 +5,7 @@ mod cli;
 mod control;
 mod flights;
 mod kill;
+mod moving;
 mod rebuild;
 mod registries;
 mod registry;

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use contract::canonical::canonical;
 use contract::source::{SchemaType, Source};
+use registry::settings::DEFAULT_LEVEL;
 use serde_json::{Map, Value, json};
 
 use super::dump::{Dump, Schema, Scope, WHOLE, tidy};
@@ -42,6 +43,34 @@ impl Difference {
             "registry": self.registry,
         })
     }
+
+    /// As shown in a table, where a cell holds the beginning of a text only: the texts from where they part.
+    pub(super) fn to_row(&self) -> Value {
+        let mut row = self.to_json();
+        let texts = [&self.source, &self.registry].map(text);
+        let [one, other] = texts.each_ref().map(|text| text.chars());
+        let same = one
+            .zip(other)
+            .take_while(|(one, other)| one == other)
+            .count();
+        for (member, text) in ["source", "registry"].into_iter().zip(texts) {
+            if same > BEFORE {
+                let rest: String = text.chars().skip(same - BEFORE).collect();
+                row[member] = format!("…{rest}").into();
+            }
+        }
+        row
+    }
+}
+
+/// Characters shown before the first that differs.
+const BEFORE: usize = 20;
+
+/// A value as a table shows it.
+fn text(value: &Value) -> String {
+    value
+        .as_str()
+        .map_or_else(|| value.to_string(), str::to_owned)
 }
 
 /// What the registry holds beyond the source.
@@ -57,19 +86,19 @@ pub(super) enum Others {
 pub(super) fn compare(source: &Dump, registry: &Dump, others: Others) -> Vec<Difference> {
     let mut found = Vec::new();
     schemas(source, registry, others, &mut found);
-    let known = scopes(source);
-    let counts = |scope: &Scope| others == Others::Count || known.contains(scope.as_str());
+    let concerned = source.concerns(&source.configs, registry);
     let configs = source.configs.keys().chain(registry.configs.keys());
-    for scope in configs
-        .filter(|scope| counts(scope))
-        .collect::<BTreeSet<_>>()
-    {
+    let counts = |scope: &&Scope| others == Others::Count || concerned.contains(*scope);
+    for scope in configs.filter(counts).collect::<BTreeSet<_>>() {
         config(scope, source, registry, &mut found);
     }
+    let concerned = source.concerns(&source.modes, registry);
     let modes = source.modes.keys().chain(registry.modes.keys());
-    for scope in modes.filter(|scope| counts(scope)).collect::<BTreeSet<_>>() {
-        let [was, is] = [source, registry].map(|dump| dump.modes.get(scope));
-        if was != is {
+    let counts = |scope: &&Scope| others == Others::Count || concerned.contains(*scope);
+    for scope in modes.filter(counts).collect::<BTreeSet<_>>() {
+        let mode = |dump: &Dump| dump.modes.get(scope).cloned();
+        let (was, is) = (mode(source), mode(registry));
+        if is_other_mode(scope, was.as_deref(), is.as_deref()) {
             found.push(Difference {
                 kind: "mode",
                 subject: scope.clone(),
@@ -81,14 +110,6 @@ pub(super) fn compare(source: &Dump, registry: &Dump, others: Others) -> Vec<Dif
         }
     }
     found
-}
-
-/// What the source knows: its subjects, and where it has settings or modes.
-pub(super) fn scopes(source: &Dump) -> BTreeSet<&str> {
-    let mut known = source.subjects();
-    known.extend(source.configs.keys().map(String::as_str));
-    known.extend(source.modes.keys().map(String::as_str));
-    known
 }
 
 fn schemas(source: &Dump, registry: &Dump, others: Others, found: &mut Vec<Difference>) {
@@ -163,38 +184,67 @@ fn is_same_text(was: &Schema, is: &Schema) -> bool {
     }
     let json = |schema: &Schema| serde_json::from_str::<Value>(&schema.schema).ok();
     let plain = |schema: &Schema| {
+        let types = [SchemaType::Avro, SchemaType::Json, SchemaType::Protobuf];
+        let named = |ty: &SchemaType| ty.as_str() == schema.schema_type;
         canonical(&Source {
-            ty: SchemaType::Protobuf,
+            ty: types.into_iter().find(named)?,
             text: &schema.schema,
             imports: &[],
         })
         .ok()
     };
-    if was.schema_type == "PROTOBUF" {
-        plain(was).is_some_and(|text| Some(text) == plain(is))
-    } else {
-        json(was).is_some_and(|value| Some(value) == json(is))
-    }
+    json(was).is_some_and(|value| Some(value) == json(is))
+        || plain(was).is_some_and(|text| Some(text) == plain(is))
+}
+
+/// The mode where none is set.
+pub(super) const READWRITE: &str = "READWRITE";
+
+/// Whether a scope has another mode than it is to have.
+pub(super) fn is_other_mode(scope: &str, was: Option<&str>, is: Option<&str>) -> bool {
+    was != is && !(is_plain(scope, was) && is_plain(scope, is))
+}
+
+/// The whole registry always has a mode, whether one is set or not.
+pub(super) fn is_plain(scope: &str, mode: Option<&str>) -> bool {
+    scope == WHOLE && mode.unwrap_or(READWRITE) == READWRITE
+}
+
+/// Settings of a source that does not tell any: the whole registry has a level in every answer.
+fn unset(scope: &str) -> Map<String, Value> {
+    let level = || {
+        (
+            "compatibilityLevel".to_owned(),
+            DEFAULT_LEVEL.to_string().into(),
+        )
+    };
+    (scope == WHOLE).then(level).into_iter().collect()
 }
 
 fn config(scope: &Scope, source: &Dump, registry: &Dump, found: &mut Vec<Difference>) {
-    let empty = Map::new();
+    let mut differs = |member: &str, source: Value, registry: Value| {
+        found.push(Difference {
+            kind: "config",
+            subject: scope.clone(),
+            version: None,
+            member: member.to_owned(),
+            source,
+            registry,
+        });
+    };
     let (was, is) = (source.settings(scope), registry.settings(scope));
-    let (was, is) = (
-        was.as_ref().unwrap_or(&empty),
-        is.as_ref().unwrap_or(&empty),
-    );
+    // settings without a member hide those around them all the same
+    if let (Some(only), None) | (None, Some(only)) = (&was, &is)
+        && scope != WHOLE
+        && only.is_empty()
+    {
+        differs("presence", json!(was.is_some()), json!(is.is_some()));
+    }
+    let (was, is) = (was.unwrap_or_else(|| unset(scope)), is.unwrap_or_default());
     let names: BTreeSet<&String> = was.keys().chain(is.keys()).collect();
     for name in names {
         if was.get(name) != is.get(name) {
-            found.push(Difference {
-                kind: "config",
-                subject: scope.clone(),
-                version: None,
-                member: name.clone(),
-                source: json!(was.get(name)),
-                registry: json!(is.get(name)),
-            });
+            differs(name, json!(was.get(name)), json!(is.get(name)));
         }
     }
 }
@@ -264,6 +314,12 @@ mod tests {
             ..one.clone()
         };
         assert!(told(&dump(vec![one]), &dump(vec![spaced]), Others::Count).is_empty());
+        let avro = |text: &str| Schema {
+            schema: text.into(),
+            ..schema("s", 1, 1)
+        };
+        let (one, other) = (avro(r#"{"type":"string"}"#), avro("\"string\""));
+        assert!(told(&dump(vec![one]), &dump(vec![other]), Others::Count).is_empty());
         let proto = |text: &str| Schema {
             schema_type: "PROTOBUF".into(),
             schema: text.into(),
@@ -291,6 +347,38 @@ mod tests {
     }
 
     #[test]
+    fn a_mode_of_the_source_does_not_make_its_settings_count() {
+        let mut source = dump(vec![]);
+        source.modes.insert(String::new(), "READWRITE".into());
+        let mut registry = source.clone();
+        registry.configs.insert(
+            String::new(),
+            Map::from_iter([
+                ("compatibilityLevel".into(), json!("BACKWARD")),
+                ("normalize".into(), json!(true)),
+            ]),
+        );
+        assert!(told(&source, &registry, Others::Overlook).is_empty());
+        assert_eq!(told(&source, &registry, Others::Count).len(), 1);
+    }
+
+    #[test]
+    fn what_every_registry_has_is_no_difference_to_a_source_that_does_not_tell_it() {
+        let source = dump(vec![schema("s", 1, 1)]);
+        let mut registry = source.clone();
+        let level = |level: &str| Map::from_iter([("compatibilityLevel".into(), json!(level))]);
+        registry.configs.insert(WHOLE.into(), level("BACKWARD"));
+        registry.modes.insert(WHOLE.into(), READWRITE.into());
+        assert!(told(&source, &registry, Others::Count).is_empty());
+        registry.configs.insert(WHOLE.into(), level("FULL"));
+        registry.modes.insert(WHOLE.into(), "IMPORT".into());
+        assert_eq!(
+            told(&source, &registry, Others::Count),
+            [" compatibilityLevel", " mode"]
+        );
+    }
+
+    #[test]
     fn settings_and_modes_count() {
         let config = |value: Value| value.as_object().expect("an object").clone();
         let mut source = dump(vec![schema("s", 1, 1)]);
@@ -299,7 +387,7 @@ mod tests {
             "s".into(),
             config(json!({"compatibilityLevel": "FULL", "alias": ""})),
         );
-        source.modes.insert(String::new(), "READWRITE".into());
+        source.modes.insert(String::new(), "READONLY".into());
         registry.configs.insert(
             "s".into(),
             config(json!({"compatibilityLevel": "NONE", "alias": ""})),
@@ -315,5 +403,47 @@ mod tests {
         assert_eq!(told(&source, &registry, Others::Count).len(), 4);
         let shown = compare(&source, &registry, Others::Overlook)[1].to_json();
         assert_eq!(shown["subject"], "(registry)");
+    }
+
+    #[test]
+    fn settings_without_a_member_count_too() {
+        let mut source = dump(vec![schema("s", 1, 1)]);
+        let registry = source.clone();
+        source.configs.insert("s".into(), Map::new());
+        source.configs.insert(WHOLE.into(), Map::new());
+        assert_eq!(told(&source, &registry, Others::Overlook), ["s presence"]);
+        assert_eq!(told(&registry, &source, Others::Overlook), ["s presence"]);
+    }
+
+    #[test]
+    fn a_context_without_others_counts_with_its_settings_and_modes() {
+        let source = dump(vec![schema(":.eu:s", 1, 1)]);
+        let mut registry = source.clone();
+        registry.modes.insert(":.eu:".into(), "IMPORT".into());
+        assert_eq!(told(&source, &registry, Others::Overlook), [":.eu: mode"]);
+        let other = schema(":.eu:other", 1, 2);
+        registry.schemas.insert(other.key(), other);
+        assert!(told(&source, &registry, Others::Overlook).is_empty());
+    }
+
+    #[test]
+    fn a_row_shows_texts_from_where_they_part() {
+        let long = "x".repeat(100);
+        let difference = |source: Value, registry: Value| Difference {
+            kind: "schema",
+            subject: "s".into(),
+            version: Some(1),
+            member: "schema".into(),
+            source,
+            registry,
+        };
+        let row = difference(json!(format!("{long}a")), json!(format!("{long}b"))).to_row();
+        assert_eq!(row["source"], format!("…{}a", "x".repeat(BEFORE)));
+        assert_eq!(row["registry"], format!("…{}b", "x".repeat(BEFORE)));
+        let row = difference(json!(true), json!(false)).to_row();
+        assert_eq!(
+            (&row["source"], &row["registry"]),
+            (&json!(true), &json!(false))
+        );
     }
 }

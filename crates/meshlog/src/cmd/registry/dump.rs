@@ -63,6 +63,13 @@ impl Schema {
             Some((name::beside(&self.subject, &reference.subject), number))
         })
     }
+
+    /// Subjects to whose latest versions it refers.
+    pub(super) fn follows(&self) -> impl Iterator<Item = String> {
+        let latest = |reference: &&Reference| u32::try_from(reference.version).is_err();
+        let references = self.references.iter().filter(latest);
+        references.map(|reference| name::beside(&self.subject, &reference.subject))
+    }
 }
 
 /// A registry's content.
@@ -87,21 +94,55 @@ impl Dump {
         subjects.collect()
     }
 
+    /// Contexts, as scopes, of which a registry holds nothing but its subjects.
+    pub(super) fn own_contexts(&self, registry: &Dump) -> BTreeSet<Scope> {
+        let context = |subject: &&str| name::prefix(name::context_of(subject));
+        let (subjects, there) = (self.subjects(), registry.subjects());
+        let shared: BTreeSet<Scope> = there.difference(&subjects).map(context).collect();
+        let mut own: BTreeSet<Scope> = subjects.iter().map(context).collect();
+        own.retain(|context| !shared.contains(context));
+        own
+    }
+
+    /// Whose settings, or modes, it is about in a registry: its subjects', its own contexts', and where it has any. The
+    /// whole registry always has them, set or not: what does not tell them is not about them.
+    pub(super) fn concerns<T>(&self, set: &BTreeMap<Scope, T>, registry: &Dump) -> BTreeSet<Scope> {
+        let mut scopes = self.own_contexts(registry);
+        scopes.remove(WHOLE);
+        scopes.extend(self.subjects().into_iter().map(str::to_owned));
+        scopes.extend(set.keys().cloned());
+        scopes
+    }
+
     /// Settings of a scope as they can be set: without the mark of a port, which governance puts there itself.
     pub(super) fn settings(&self, scope: &str) -> Option<Map<String, Value>> {
         let mut settings = self.configs.get(scope)?.clone();
         let over = settings.get_mut("overrideMetadata");
         let properties = over.and_then(|over| over.get_mut("properties"));
-        if let Some(Value::Object(properties)) = properties {
-            properties.shift_remove(OWNER_PROPERTY);
-        }
-        Some(settings.iter().filter_map(kept).collect())
+        let mark = match properties {
+            Some(Value::Object(properties)) => properties.shift_remove(OWNER_PROPERTY),
+            Some(_) | None => None,
+        };
+        let settings: Map<String, Value> = settings.iter().filter_map(kept).collect();
+        (mark.is_none() || !settings.is_empty()).then_some(settings)
+    }
+
+    /// The name that a name stands for.
+    pub(super) fn alias(&self, subject: &str) -> Option<&str> {
+        let alias = self.configs.get(subject)?.get("alias")?.as_str()?;
+        (!alias.is_empty()).then_some(alias)
     }
 
     /// The port that a subject belongs to.
     pub(super) fn owner(&self, subject: &str) -> Option<&str> {
         let over = self.configs.get(subject)?.get("overrideMetadata")?;
         over.get("properties")?.get(OWNER_PROPERTY)?.as_str()
+    }
+
+    /// Versions of a subject, the oldest first.
+    pub(super) fn versions(&self, subject: &str) -> impl Iterator<Item = (&Key, &Schema)> {
+        let range = (subject.to_owned(), 0)..=(subject.to_owned(), u32::MAX);
+        self.schemas.range(range)
     }
 
     /// How many versions are softly deleted.
@@ -209,6 +250,34 @@ mod tests {
         );
         assert_eq!(dump.owner("s"), Some("a.b.c.v1"));
         assert_eq!(dump.settings("t"), None);
+        let mark = json!({"overrideMetadata": {"properties": {"meshlog.port": "a.b.c.v1"}}});
+        let mark = mark.as_object().expect("an object").clone();
+        let empty = Map::new();
+        let dump = Dump {
+            configs: [("s".to_owned(), mark), ("t".to_owned(), empty.clone())].into(),
+            ..Dump::default()
+        };
+        assert_eq!(dump.settings("s"), None, "it is nothing but the mark");
+        assert_eq!(dump.settings("t"), Some(empty));
+    }
+
+    #[test]
+    fn references_are_to_a_number_or_follow_the_latest() {
+        use samples::{dump, referring, schema};
+        let to_number = referring(schema(":.eu:a", 1, 1), "b", 3);
+        let targets: Vec<_> = to_number.targets().collect();
+        assert_eq!(targets, [(":.eu:b".to_owned(), 3)]);
+        assert_eq!(to_number.follows().next(), None);
+        let to_latest = referring(schema(":.eu:a", 1, 1), ":.us:b", -1);
+        assert_eq!(to_latest.targets().next(), None);
+        assert_eq!(to_latest.follows().collect::<Vec<_>>(), [":.us:b"]);
+        let dump = dump(vec![
+            schema("a", 1, 1),
+            schema("a", 3, 2),
+            schema("ab", 1, 3),
+        ]);
+        let numbers: Vec<_> = dump.versions("a").map(|(key, _)| key.1).collect();
+        assert_eq!(numbers, [1, 3]);
     }
 
     #[test]

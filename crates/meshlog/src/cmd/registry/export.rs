@@ -17,6 +17,10 @@ use serde_json::{Map, Value, json};
 use super::dump::{Dump, Key, Schema, Scope, WHOLE};
 use super::file;
 use super::remote::{Ask, Remote, bar, each};
+use crate::exit::Failure;
+
+/// The member of settings that has a value in every answer.
+const LEVEL: &str = "compatibilityLevel";
 
 /// Items asked for in one page.
 const PAGE: usize = 500;
@@ -85,6 +89,7 @@ pub(super) async fn read(remote: &Remote) -> anyhow::Result<Dump> {
     let scopes = scopes(&contexts, &subjects, &aliases(remote).await?);
     let reading = bar("settings", scopes.len() * 2);
     let configs = settings(remote, &scopes, "config", &reading).await?;
+    let configs = own_levels(remote, configs).await?;
     let modes = settings(remote, &scopes, "mode", &reading).await?;
     reading.finish_and_clear();
     let configs: BTreeMap<Scope, Map<String, Value>> = configs.into_iter().collect();
@@ -116,7 +121,12 @@ fn is_alias(config: &Map<String, Value>) -> bool {
 async fn subjects(remote: &Remote) -> anyhow::Result<Vec<String>> {
     let query = [("deleted", "true"), ("subjectPrefix", name::ANY)];
     let told = pages(remote, &["subjects"], &query).await?;
-    let told = told.context("the registry has no /subjects")?;
+    let told = told.ok_or_else(|| {
+        let address = remote.address();
+        Failure::Usage(format!(
+            "{address} has no /subjects: it is no schema registry"
+        ))
+    })?;
     Ok(texts(told).into_iter().collect())
 }
 
@@ -215,6 +225,30 @@ async fn settings(
     Ok(told.await?.into_iter().flatten().collect())
 }
 
+/// Settings without a compatibility level that is not their own: registries answer with one in any case, and where none
+/// is set, with another than what holds.
+async fn own_levels(
+    remote: &Remote,
+    configs: Vec<(Scope, Map<String, Value>)>,
+) -> anyhow::Result<Vec<(Scope, Map<String, Value>)>> {
+    let reading = bar("levels", configs.len());
+    let own = each(configs, &reading, async |(scope, mut config)| {
+        let path = ["config", scope.as_str()];
+        let path = if scope == WHOLE { &path[..1] } else { &path };
+        let query = [("defaultToGlobal", "true")];
+        let holds = remote.find(Ask::get(path, &query)).await?;
+        let level = |config: &Value| config.get(LEVEL).cloned();
+        let holds = holds.as_ref().and_then(level);
+        if holds.is_some() && holds.as_ref() != config.get(LEVEL) {
+            config.shift_remove(LEVEL);
+        }
+        Ok((scope, config))
+    });
+    let own = own.await?;
+    reading.finish_and_clear();
+    Ok(own)
+}
+
 /// All versions of subjects, deleted ones included.
 async fn versions(remote: &Remote, subjects: &[&String]) -> anyhow::Result<Vec<Schema>> {
     let listing = bar("versions", subjects.len());
@@ -271,4 +305,141 @@ async fn behind_alias(remote: &Remote, subject: &str) -> anyhow::Result<Vec<Sche
         }
     }
     Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use axum::Router;
+    use axum::extract::Request;
+    use axum::http::{StatusCode, Uri};
+    use std::sync::Arc;
+
+    /// A registry that answers from a list of paths, and 404 to everything else.
+    async fn stub(answers: impl Fn(&Uri) -> Option<Value> + Send + Sync + 'static) -> Remote {
+        let answers = Arc::new(answers);
+        let router = Router::new().fallback(move |request: Request| {
+            let answer = answers(request.uri());
+            async move {
+                let text = answer.map(|body| body.to_string());
+                text.ok_or((StatusCode::NOT_FOUND, r#"{"message":"not here"}"#))
+            }
+        });
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await;
+        let listener = listener.expect("a free port");
+        let address = listener.local_addr().expect("an address");
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        Remote::new(&format!("http://{address}")).expect("a URL")
+    }
+
+    fn asks_for_deleted(uri: &Uri) -> bool {
+        uri.query()
+            .is_some_and(|query| query.contains("deleted=true"))
+    }
+
+    #[tokio::test]
+    async fn a_registry_without_contexts_guids_and_pages_is_read_whole() {
+        let remote = stub(|uri| {
+            let all = asks_for_deleted(uri);
+            Some(match uri.path() {
+                "/subjects" if all => json!(["a", "b"]),
+                "/subjects/a/versions" if all => json!([1, 2]),
+                "/subjects/a/versions" => json!([2]),
+                "/subjects/b/versions" if all => json!([1]),
+                "/subjects/a/versions/1" if all => json!({"id": 1, "schema": "\"int\""}),
+                "/subjects/a/versions/2" => json!({"id": 2, "schema": "{}", "schemaType": "JSON"}),
+                "/subjects/b/versions/1" if all => json!({"id": 1, "schema": "\"int\""}),
+                "/config" => json!({"compatibilityLevel": "FULL"}),
+                "/config/b" => json!({"compatibilityLevel": "NONE"}),
+                "/mode" => json!({"mode": "READWRITE"}),
+                _ => return None,
+            })
+        });
+        let dump = read(&remote.await).await.expect("reads");
+        let told = dump.schemas.values();
+        let told = told.map(|one| {
+            let (subject, ty) = (one.subject.as_str(), one.schema_type.as_str());
+            (subject, one.version, one.id, ty, one.deleted)
+        });
+        assert_eq!(
+            told.collect::<Vec<_>>(),
+            [
+                ("a", 1, 1, "AVRO", true),
+                ("a", 2, 2, "JSON", false),
+                ("b", 1, 1, "AVRO", true),
+            ]
+        );
+        assert_eq!(dump.contexts, ["."]);
+        let configs: Vec<_> = dump.configs.keys().map(String::as_str).collect();
+        assert_eq!((configs, dump.modes.len()), (vec![WHOLE, "b"], 1));
+    }
+
+    #[tokio::test]
+    async fn pages_are_asked_for_until_one_brings_nothing_new() {
+        // shorter pages than were asked for, as a server's own limit makes them
+        let remote = stub(|uri| {
+            let query = uri.query().unwrap_or_default();
+            let offset = query
+                .split('&')
+                .find_map(|pair| pair.strip_prefix("offset="));
+            let offset: usize = offset.and_then(|offset| offset.parse().ok()).unwrap_or(0);
+            let page = (offset..7).take(3).map(|number| format!("s{number}"));
+            (uri.path() == "/subjects").then(|| page.collect())
+        });
+        let subjects = subjects(&remote.await).await.expect("reads");
+        assert_eq!(subjects, ["s0", "s1", "s2", "s3", "s4", "s5", "s6"]);
+    }
+
+    #[tokio::test]
+    async fn the_versions_behind_an_alias_are_found() {
+        let listed = json!([
+            {"subject": "a", "version": 3, "id": 7, "schema": "\"int\"", "deleted": true},
+            {"subject": "ab", "version": 1, "id": 8, "schema": "\"long\""},
+        ]);
+        let remote = stub(move |uri| match uri.path() {
+            "/subjects" => Some(json!(["a"])),
+            "/schemas" => Some(listed.clone()),
+            "/config/a" => Some(json!({"alias": "b"})),
+            _ => None,
+        });
+        let dump = read(&remote.await).await.expect("reads");
+        let keys: Vec<_> = dump
+            .schemas
+            .values()
+            .map(|one| (one.key(), one.deleted))
+            .collect();
+        assert_eq!(keys, [(("a".to_owned(), 3), true)]);
+    }
+
+    #[tokio::test]
+    async fn a_level_that_is_not_its_own_is_left_out() {
+        let remote = stub(|uri| {
+            let holds = uri
+                .query()
+                .is_some_and(|query| query.contains("defaultToGlobal"));
+            let level = |level: &str| Some(json!({"compatibilityLevel": level, "normalize": true}));
+            match (uri.path(), holds) {
+                ("/subjects", _) => Some(json!(["inherits", "sets"])),
+                ("/config" | "/config/inherits", true) => level("FULL"),
+                ("/config", false) => level("FULL"),
+                ("/config/inherits", false) | ("/config/sets", _) => level("BACKWARD"),
+                _ => None,
+            }
+        });
+        let dump = read(&remote.await).await.expect("reads");
+        let level = |scope: &str| dump.configs[scope].get(LEVEL).and_then(Value::as_str);
+        assert_eq!(
+            (level(WHOLE), level("inherits"), level("sets")),
+            (Some("FULL"), None, Some("BACKWARD"))
+        );
+        assert_eq!(dump.configs["inherits"]["normalize"], true);
+    }
+
+    #[tokio::test]
+    async fn what_has_no_subjects_is_no_registry() {
+        let remote = stub(|_| None).await;
+        let error = read(&remote).await.expect_err("refused");
+        assert!(error.to_string().contains("no schema registry"), "{error}");
+        assert!(matches!(error.downcast_ref(), Some(Failure::Usage(_))));
+    }
 }

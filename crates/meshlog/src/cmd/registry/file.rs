@@ -117,13 +117,22 @@ fn line(out: &mut impl Write, value: &impl Serialize) -> anyhow::Result<()> {
 /// [`Failure::Usage`] for a file that is not there, is no export, was made by a newer version, or was cut off.
 pub(super) fn read(path: &Path) -> anyhow::Result<Dump> {
     let shown = path.display().to_string();
-    let file = File::open(path).map_err(|error| Failure::Usage(format!("{shown}: {error}")))?;
+    let file = File::open(path).map_err(|error| cannot_open(&shown, &error))?;
     let read = read_lines(BufReader::new(file));
     Ok(read.map_err(|why| Failure::Usage(format!("{shown}: {why:#}")))?)
 }
 
+fn cannot_open(shown: &str, error: &std::io::Error) -> Failure {
+    if error.kind() == std::io::ErrorKind::NotFound {
+        return Failure::Usage(format!(
+            "{shown}: there is no such file; a registry is named by its URL, as http://127.0.0.1:8081"
+        ));
+    }
+    Failure::Usage(format!("{shown}: {error}"))
+}
+
 fn read_lines(input: impl BufRead) -> anyhow::Result<Dump> {
-    let mut lines = input.lines();
+    let mut lines = input.split(b'\n');
     let first = lines.next().transpose()?.unwrap_or_default();
     let header = header(&first)?;
     let mut dump = Dump {
@@ -133,30 +142,47 @@ fn read_lines(input: impl BufRead) -> anyhow::Result<Dump> {
     };
     for (index, text) in lines.enumerate() {
         let text = text?;
-        if text.trim().is_empty() {
+        if text.trim_ascii().is_empty() {
             continue;
         }
-        let line = serde_json::from_str(&text).with_context(|| format!("line {}", index + 2))?;
+        let line = serde_json::from_slice(&text);
+        let line = line.map_err(|error| anyhow::anyhow!("line {}{}", index + 2, place(&error)))?;
         take(&mut dump, line);
     }
     let found = [dump.schemas.len(), dump.configs.len(), dump.modes.len()];
     let expected = [header.schemas, header.configs, header.modes];
     anyhow::ensure!(
         found == expected,
-        "the file is not whole: {found:?} schemas, settings and modes, its first line says {expected:?}"
+        "the file is not whole: it has {}, its first line says {}; export once more",
+        counted(found),
+        counted(expected)
     );
     Ok(dump)
 }
 
-fn header(first: &str) -> anyhow::Result<Header> {
-    let said: Value = serde_json::from_str(first).unwrap_or_default();
+fn counted([schemas, configs, modes]: [usize; 3]) -> String {
+    format!("{schemas} schemas, {configs} settings and {modes} modes")
+}
+
+/// What is wrong in a line, and at which of its characters, where that is known. Each line is read by itself.
+fn place(error: &serde_json::Error) -> String {
+    let (text, column) = (error.to_string(), error.column());
+    match text.strip_suffix(&format!(" at line {} column {column}", error.line())) {
+        Some(text) => format!(", column {column}: {text}"),
+        None => format!(": {text}"),
+    }
+}
+
+fn header(first: &[u8]) -> anyhow::Result<Header> {
+    let said: Value = serde_json::from_slice(first).unwrap_or_default();
     anyhow::ensure!(
         said["format"] == FORMAT,
         "not an export of a registry: its first line does not say \"format\":\"{FORMAT}\""
     );
     anyhow::ensure!(
         said["version"] == VERSION,
-        "version {} of the format, this meshlog reads version {VERSION}",
+        "version {} of the format, but this meshlog reads version {VERSION}: use the meshlog that made the file, or export \
+         once more with this one",
         said["version"]
     );
     serde_json::from_value(said).context("line 1")
@@ -254,6 +280,29 @@ mod tests {
         assert!(why(&cut).contains("not whole"), "{}", why(&cut));
         let broken = GOLDEN.replacen("\"id\":7", "\"id\":\"x\"", 1);
         assert!(why(&broken).contains("line 3"), "{}", why(&broken));
+        let no_json = GOLDEN.replacen("\"s\",\"version\":2", "\"s\",version:2", 1);
+        let place = "line 3, column 32: key must be a string";
+        assert_eq!(why(&no_json), place, "no line of serde's beside ours");
+        let mut no_text = GOLDEN.as_bytes().to_vec();
+        let third = GOLDEN.match_indices('\n').nth(1).expect("three lines").0 + 30;
+        no_text[third] = 0xff;
+        let why = format!("{:#}", read_lines(no_text.as_slice()).expect_err("refused"));
+        assert!(why.starts_with("line 3, column"), "{why}");
+        let binary = read_lines(&b"\xff\xfe\n"[..]).expect_err("refused");
+        assert!(binary.to_string().contains("not an export"), "{binary}");
+    }
+
+    #[test]
+    fn a_line_end_is_one_in_windows_too() {
+        let windows = GOLDEN.replace('\n', "\r\n");
+        assert_eq!(read_lines(windows.as_bytes()).expect("reads"), sample());
+    }
+
+    #[test]
+    fn a_file_that_is_not_there_may_have_been_meant_as_a_registry() {
+        let error = read(Path::new("localhost:8081")).expect_err("refused");
+        assert!(error.to_string().contains("named by its URL"), "{error}");
+        assert!(matches!(error.downcast_ref(), Some(Failure::Usage(_))));
     }
 
     #[test]

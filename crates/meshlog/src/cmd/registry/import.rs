@@ -23,8 +23,8 @@ const SHOWN: usize = 20;
 pub(super) struct Done {
     /// In numbers.
     pub(super) numbers: Value,
-    /// What is not as in the source.
-    pub(super) differences: Vec<Difference>,
+    /// What is not as in the source; nobody has looked after a dry run.
+    pub(super) differences: Option<Vec<Difference>>,
 }
 
 /// Imports.
@@ -34,34 +34,52 @@ pub(super) struct Done {
 pub(super) async fn run(source: &Dump, remote: &Remote, dry_run: DryRun) -> anyhow::Result<Done> {
     let before = export::read(remote).await?;
     let plan = plan(source, &before).map_err(|reasons| refused(remote, &reasons))?;
-    let owned = source.subjects();
-    let owned = owned
-        .iter()
-        .filter(|subject| source.owner(subject).is_some());
-    let numbers = json!({
-        "source": source.source,
-        "registry": remote.address(),
-        "dry_run": dry_run == DryRun::Yes,
-        "registered": plan.registrations(),
-        "deleted": plan.deletions(),
-        "unchanged": source.schemas.len() - plan.registrations(),
-        "configs": plan.configs.len(),
-        "modes": plan.modes.len(),
-        "marks_of_ports_left_out": owned.count(),
-        "other_subjects": others(source, &before),
-    });
+    tell_left_out(&plan);
+    let numbers = numbers(source, &before, remote, &plan);
     if dry_run == DryRun::Yes {
         return Ok(Done {
             numbers,
-            differences: Vec::new(),
+            differences: None,
         });
     }
     act(source, remote, &plan).await?;
     let after = export::read(remote).await?;
     Ok(Done {
         numbers,
-        differences: compare(source, &after, Others::Overlook),
+        differences: Some(compare(source, &after, Others::Overlook)),
     })
+}
+
+/// What is to be done, in numbers.
+fn numbers(source: &Dump, before: &Dump, remote: &Remote, plan: &Plan) -> Value {
+    let owned = source.subjects();
+    let owned = owned
+        .iter()
+        .filter(|subject| source.owner(subject).is_some());
+    json!({
+        "source": source.source,
+        "registry": remote.address(),
+        "registered": plan.registrations(),
+        "deleted": plan.deletions(),
+        "unchanged": plan.unchanged(source),
+        "left_out": plan.left_out.len(),
+        "configs": plan.configs.len(),
+        "modes": plan.modes_changed,
+        "marks_of_ports_left_out": owned.count(),
+        "other_subjects": others(source, before),
+    })
+}
+
+fn tell_left_out(plan: &Plan) {
+    for ((subject, version), missing) in plan.left_out.iter().take(SHOWN) {
+        eprintln!(
+            "meshlog: left out: subject '{subject}' version {version} refers to {missing}, which neither the source \
+             nor the registry can give"
+        );
+    }
+    if plan.left_out.len() > SHOWN {
+        eprintln!("meshlog: left out: {} more", plan.left_out.len() - SHOWN);
+    }
 }
 
 fn refused(remote: &Remote, reasons: &[String]) -> Failure {
@@ -76,6 +94,9 @@ fn refused(remote: &Remote, reasons: &[String]) -> Failure {
     if reasons.len() > SHOWN {
         text.push_str(&format!("\n  and {} more", reasons.len() - SHOWN));
     }
+    text.push_str(
+        "\ndelete there for good what is in the way (once softly, once with permanent=true), or import into another registry",
+    );
     Failure::Refused(text)
 }
 
@@ -83,7 +104,12 @@ async fn act(source: &Dump, remote: &Remote, plan: &Plan) -> anyhow::Result<()> 
     let written = write(source, remote, plan).await;
     // Also when something failed: a registry that is left in IMPORT mode takes no other schemas.
     let restored = restore_modes(remote, &plan.modes).await;
-    written.and(restored)
+    let left = if restored.is_ok() {
+        "the import broke off; run it again once the cause is mended, it does what is left"
+    } else {
+        "the import broke off and IMPORT mode is left behind; run it again once the cause is mended, it does what is left"
+    };
+    written.and(restored).context(left)
 }
 
 async fn write(source: &Dump, remote: &Remote, plan: &Plan) -> anyhow::Result<()> {
@@ -95,6 +121,9 @@ async fn write(source: &Dump, remote: &Remote, plan: &Plan) -> anyhow::Result<()
     })
     .await?;
     opening.finish_and_clear();
+    for (scope, settings) in &plan.aside {
+        set_config(remote, scope, &json!(settings)).await?;
+    }
     let writing = bar("schemas", plan.registrations() + plan.deletions());
     for wave in &plan.waves {
         each(wave, &writing, async |step: &Step| match step {
@@ -105,22 +134,30 @@ async fn write(source: &Dump, remote: &Remote, plan: &Plan) -> anyhow::Result<()
     }
     writing.finish_and_clear();
     let setting = bar("settings", plan.configs.len());
-    each(&plan.configs, &setting, async |(scope, change)| {
-        let path = ["config", scope];
-        let path = if scope == WHOLE { &path[..1] } else { &path };
-        match change {
-            Some(update) => {
-                let body = Value::Object(update.clone());
-                remote.need(Ask::send(Method::PUT, path, &body)).await?;
-            }
-            None => {
-                remote.find(Ask::delete(path)).await?;
-            }
-        }
-        Ok(())
-    })
+    each(
+        &plan.configs,
+        &setting,
+        async |(scope, change)| match change {
+            Some(update) => set_config(remote, scope, &Value::Object(update.clone())).await,
+            None => unset_config(remote, scope).await,
+        },
+    )
     .await?;
     setting.finish_and_clear();
+    Ok(())
+}
+
+async fn set_config(remote: &Remote, scope: &str, update: &Value) -> anyhow::Result<()> {
+    let path = ["config", scope];
+    let path = if scope == WHOLE { &path[..1] } else { &path };
+    remote.need(Ask::send(Method::PUT, path, update)).await?;
+    Ok(())
+}
+
+async fn unset_config(remote: &Remote, scope: &str) -> anyhow::Result<()> {
+    let path = ["config", scope];
+    let path = if scope == WHOLE { &path[..1] } else { &path };
+    remote.find(Ask::delete(path)).await?;
     Ok(())
 }
 

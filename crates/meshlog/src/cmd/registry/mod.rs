@@ -107,7 +107,7 @@ pub(super) async fn run(global: &Global, args: Args) -> anyhow::Result<()> {
     }
     match verb {
         Verb::Export { from, to } => {
-            let remote = remote(global, from).await?;
+            let remote = remote(global, from, "--from").await?;
             output::object(global.output, &export::run(&remote, &to).await?)?;
             Ok(())
         }
@@ -118,32 +118,87 @@ pub(super) async fn run(global: &Global, args: Args) -> anyhow::Result<()> {
         } => {
             let dry_run = if dry_run { DryRun::Yes } else { DryRun::No };
             let source = source(&from).await?;
-            let remote = remote(global, registry).await?;
+            let remote = remote(global, registry, "--registry").await?;
             let done = import::run(&source, &remote, dry_run).await?;
-            conclude(global.output, done.numbers, &done.differences)
+            imported(global.output, done, dry_run)
         }
         Verb::Check { from, registry } => check(global, &from, registry).await,
     }
 }
 
-async fn check(global: &Global, from: &str, registry: Option<String>) -> anyhow::Result<()> {
-    let source = source(from).await?;
-    let remote = remote(global, registry).await?;
-    let there = export::read(&remote).await?;
-    let numbers = json!({
-        "source": source.source,
-        "registry": remote.address(),
-        "schemas": source.schemas.len(),
-    });
-    let differences = compare(&source, &there, Others::Count);
-    conclude(global.output, numbers, &differences)
+/// Prints what an import did, and what differs all the same.
+fn imported(format: Format, done: import::Done, dry_run: DryRun) -> anyhow::Result<()> {
+    let mut summary = done.numbers;
+    summary["dry_run"] = (dry_run == DryRun::Yes).into();
+    let differences = done.differences.as_deref();
+    if let Some(differences) = differences {
+        summary["differences"] = match format {
+            Format::Json => differences.iter().map(Difference::to_json).collect(),
+            Format::Table => differences.len().into(),
+        };
+    }
+    output::object(format, &summary)?;
+    let differences = differences.unwrap_or_default();
+    if format == Format::Table {
+        list(format, differences)?;
+    }
+    conclude(differences)
 }
 
-/// The registry that is named, or the mesh's own.
-async fn remote(global: &Global, named: Option<String>) -> anyhow::Result<Remote> {
-    match named {
-        Some(url) => Remote::new(&url),
-        None => Remote::new(&Client::new(&global.target)?.mesh().await?.registry),
+async fn check(global: &Global, from: &str, registry: Option<String>) -> anyhow::Result<()> {
+    let source = source(from).await?;
+    let remote = remote(global, registry, "--registry").await?;
+    let there = export::read(&remote).await?;
+    let differences = compare(&source, &there, Others::Count);
+    if global.output == Format::Table {
+        let summary = json!({
+            "source": source.source,
+            "registry": remote.address(),
+            "schemas": source.schemas.len(),
+            "differences": differences.len(),
+        });
+        output::object(global.output, &summary)?;
+    }
+    list(global.output, &differences)?;
+    conclude(&differences)
+}
+
+/// Prints differences, if there are any.
+fn list(format: Format, differences: &[Difference]) -> anyhow::Result<()> {
+    let row = |one: &Difference| match format {
+        Format::Json => one.to_json(),
+        Format::Table => one.to_row(),
+    };
+    let rows: Vec<Value> = differences.iter().map(row).collect();
+    if !rows.is_empty() {
+        output::list(format, DIFFERENCES, &rows)?;
+    }
+    Ok(())
+}
+
+/// Differences end a command as refused.
+fn conclude(differences: &[Difference]) -> anyhow::Result<()> {
+    if differences.is_empty() {
+        Ok(())
+    } else {
+        Err(said(Exit::Refused))
+    }
+}
+
+/// The registry that is named, or the mesh's own; `flag` is what would name it.
+async fn remote(global: &Global, named: Option<String>, flag: &str) -> anyhow::Result<Remote> {
+    if let Some(url) = named {
+        return Remote::new(&url);
+    }
+    match Client::new(&global.target)?.mesh().await {
+        Ok(mesh) => Remote::new(&mesh.registry),
+        Err(error) => match error.downcast_ref() {
+            Some(no_mesh @ Failure::NoMesh { .. }) => {
+                let text = format!("{no_mesh}, or name a registry with {flag}");
+                Err(Failure::NotReachable(text).into())
+            }
+            Some(_) | None => Err(error),
+        },
     }
 }
 
@@ -153,30 +208,6 @@ async fn source(from: &str) -> anyhow::Result<Dump> {
         export::read(&Remote::new(from)?).await
     } else {
         file::read(Path::new(from))
-    }
-}
-
-/// Prints what was done and what differs, which ends the command as refused.
-fn conclude(format: Format, numbers: Value, differences: &[Difference]) -> anyhow::Result<()> {
-    let rows: Vec<Value> = differences.iter().map(Difference::to_json).collect();
-    let mut summary = numbers;
-    match format {
-        Format::Json => {
-            summary["differences"] = Value::Array(rows);
-            output::json_line(&summary)?;
-        }
-        Format::Table => {
-            summary["differences"] = differences.len().into();
-            output::object(format, &summary)?;
-            if !rows.is_empty() {
-                output::list(format, DIFFERENCES, &rows)?;
-            }
-        }
-    }
-    if differences.is_empty() {
-        Ok(())
-    } else {
-        Err(said(Exit::Refused))
     }
 }
 

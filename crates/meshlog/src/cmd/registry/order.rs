@@ -5,7 +5,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::dump::{Dump, Key};
+use registry::name;
+
+use super::dump::{Dump, Key, Schema};
 
 /// One thing to do.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -14,6 +16,15 @@ pub(super) enum Step {
     Register(Key),
     /// Delete it softly.
     Delete(Key),
+}
+
+impl Step {
+    /// With which version.
+    pub(super) fn key(&self) -> &Key {
+        match self {
+            Step::Register(key) | Step::Delete(key) => key,
+        }
+    }
 }
 
 /// Steps in waves: each step comes after all that it needs.
@@ -47,27 +58,56 @@ fn needs(source: &Dump, steps: &BTreeSet<Step>) -> BTreeMap<Step, BTreeSet<Step>
     let mut needs: BTreeMap<Step, BTreeSet<Step>> = BTreeMap::new();
     let mut before: Option<&Key> = None;
     for (key, schema) in &source.schemas {
-        let mut needed = BTreeSet::new();
-        if let Some(older) = before.filter(|older| older.0 == key.0) {
-            needed.insert(Step::Register(older.clone()));
-        }
+        let register = needs.entry(Step::Register(key.clone())).or_default();
+        register.extend(
+            before
+                .filter(|older| older.0 == key.0)
+                .map(|older| Step::Register(older.clone())),
+        );
         for target in schema.targets() {
-            needed.insert(Step::Register(target.clone()));
-            needed.insert(Step::Delete(target));
+            register.insert(Step::Register(target.clone()));
+            register.insert(Step::Delete(target));
         }
-        needed.retain(|step| steps.contains(step));
-        needs.insert(Step::Register(key.clone()), needed);
-        let mut needed: BTreeSet<Step> = twins
-            .get(&(key.0.as_str(), schema.id))
-            .into_iter()
-            .flatten()
-            .map(|twin| Step::Register((*twin).clone()))
-            .collect();
-        needed.retain(|step| steps.contains(step));
-        needs.insert(Step::Delete(key.clone()), needed);
+        let twins = twins.get(&(key.0.as_str(), schema.id));
+        let twins = twins.into_iter().flatten();
+        let delete = needs.entry(Step::Delete(key.clone())).or_default();
+        delete.extend(twins.map(|twin| Step::Register((*twin).clone())));
+        for subject in schema.follows() {
+            follow(source, schema, &subject, &mut needs);
+        }
         before = Some(key);
     }
+    for needed in needs.values_mut() {
+        needed.retain(|step| steps.contains(step));
+    }
     needs
+}
+
+/// A reference to the latest version: of those that were there before the schema, which its id tells inside a context,
+/// and which are not deleted, while there are any.
+fn follow(
+    source: &Dump,
+    schema: &Schema,
+    subject: &str,
+    needs: &mut BTreeMap<Step, BTreeSet<Step>>,
+) {
+    let is_near = name::context_of(subject) == name::context_of(&schema.subject);
+    let is_older = |other: &Schema| !is_near || other.id < schema.id;
+    let all = || source.versions(subject).map(|(_, other)| other);
+    let any_older = all().any(is_older);
+    let any_lives = all().any(|other| !other.deleted);
+    let register = Step::Register(schema.key());
+    let met = |other: &&Schema| other.key() != schema.key() && (!any_older || is_older(other));
+    for other in all().filter(met) {
+        let delete = Step::Delete(other.key());
+        let before = needs.entry(register.clone()).or_default();
+        before.insert(Step::Register(other.key()));
+        if any_lives {
+            before.insert(delete);
+        } else {
+            needs.entry(delete).or_default().insert(register.clone());
+        }
+    }
 }
 
 /// Versions of one subject with one id, by both.
@@ -133,6 +173,36 @@ mod tests {
             referring(schema("b", 1, 2), "a", 1),
         ]);
         assert_eq!(told(&source), ["+a1", "+a2", "-a1", "+b1"]);
+    }
+
+    #[test]
+    fn a_reference_to_the_latest_waits_for_what_was_there_before() {
+        let source = dump(vec![
+            referring(schema("a", 1, 3), "b", -1),
+            schema("b", 1, 1),
+            deleted(schema("b", 2, 2)),
+            referring(schema("b", 3, 4), "a", 1),
+        ]);
+        assert_eq!(told(&source), ["+b1", "+b2", "-b2", "+a1", "+b3"]);
+    }
+
+    #[test]
+    fn the_latest_is_deleted_after_what_refers_to_it_where_no_other_is_left() {
+        let source = dump(vec![
+            referring(schema("a", 1, 2), "b", -1),
+            deleted(schema("b", 1, 1)),
+        ]);
+        assert_eq!(told(&source), ["+b1", "+a1", "-b1"]);
+    }
+
+    #[test]
+    fn ids_of_another_context_tell_nothing_of_what_came_first() {
+        let source = dump(vec![
+            referring(schema("a", 1, 1), ":.eu:b", -1),
+            schema(":.eu:b", 1, 7),
+            referring(schema("c", 1, 2), "c", -1),
+        ]);
+        assert_eq!(told(&source), ["+:.eu:b1 +c1", "+a1"]);
     }
 
     #[test]

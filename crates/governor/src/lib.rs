@@ -110,6 +110,11 @@ impl GovernorHandle {
         self.writer.status()
     }
 
+    /// Why this instance's writer has ended for good, once it has: the log is not as it must be, and a human has to look.
+    pub async fn ended(&self) -> String {
+        self.writer.ended().await
+    }
+
     /// Wait until the mesh is founded and this instance has read the log.
     pub async fn ready(&self) {
         self.follower.founded().await;

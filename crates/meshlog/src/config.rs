@@ -3,7 +3,6 @@
 //! A role may be told another file with `--config`. Flags are laid over by the commands that have them. `MESHLOG_HTTP` and `MESHLOG_TOKEN` are the client's: they hold no
 //! `__` and are not read here.
 
-use anyhow::{Context, bail};
 use contract::address::check_name;
 use figment::Figment;
 use figment::providers::{Env, Format, Toml};
@@ -103,11 +102,11 @@ impl Config {
                     .filter(|key| key.as_str().contains("__"))
                     .split("__"),
             );
-        let config: Self = figment
-            .extract()
-            .context("the configuration cannot be read")?;
+        let config: Self = figment.extract().map_err(|error| {
+            Failure::Usage(format!("the configuration cannot be read: {error}"))
+        })?;
         if let Err(invalid) = check_name("mesh.id", &config.mesh.id) {
-            bail!(invalid);
+            return Err(Failure::Usage(invalid.to_string()).into());
         }
         Ok(config)
     }

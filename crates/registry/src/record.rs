@@ -285,8 +285,9 @@ impl ContextValue {
     }
 }
 
-/// The value that we give a `NOOP` record before a permanent deletion: ids are never given twice, and after
-/// compaction nothing else would remember the highest. Confluent skips a `NOOP` record without reading its value.
+/// The value that we give a `NOOP` record with a mesh's first write and before a permanent deletion: whose log it is, and the
+/// highest ids, since ids are never given twice and after compaction nothing else would remember them. Confluent skips a
+/// `NOOP` record without reading its value.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NoopValue {
     /// The highest id ever given in the default context.
@@ -295,6 +296,9 @@ pub struct NoopValue {
     /// The same by context, for the others.
     #[serde(default, rename = "maxIds", skip_serializing_if = "BTreeMap::is_empty")]
     pub max_ids: BTreeMap<String, u32>,
+    /// The mesh whose registry writes the log. Absent in what was written before this was kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mesh: Option<String>,
 }
 
 /// A key with its value; `None` where the value is a tombstone or its type is not ours to read.

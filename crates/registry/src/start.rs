@@ -109,6 +109,11 @@ impl RegistryHandle {
         self.writer.status()
     }
 
+    /// Why this instance's writer has ended for good, once it has: the log is not as it must be, and a human has to look.
+    pub async fn ended(&self) -> String {
+        self.writer.ended().await
+    }
+
     /// Something that registers the schemas of ports, for the provisioner. Cheap to clone.
     pub fn owned(&self) -> OwnedSubjects {
         OwnedSubjects {

@@ -89,6 +89,8 @@ pub struct State {
     modes: BTreeMap<Option<String>, String>,
     /// Contexts that were made and not deleted, the default one apart.
     made: BTreeSet<String>,
+    /// The mesh whose registry writes the log: the first that said so, since a second one has not seen the first.
+    mesh: Option<String>,
     /// Keys in the log that are not spelled as we spell them, and hold a value.
     spelled: HashMap<Key, BTreeSet<Vec<u8>>>,
 }
@@ -126,7 +128,10 @@ impl State {
             Entry::Context(context, false) => {
                 self.made.remove(&context);
             }
-            Entry::Noop(Some(noop)) => self.remember_ids(&noop),
+            Entry::Noop(Some(noop)) => {
+                self.remember_ids(&noop);
+                self.mesh = self.mesh.take().or(noop.mesh);
+            }
             Entry::DeleteSubject(_, None) | Entry::Noop(None) | Entry::Other => {}
         }
         Ok(())
@@ -260,7 +265,12 @@ impl State {
         self.contexts.get(context).map_or(0, Context::max_id)
     }
 
-    /// The highest ids ever given, to be remembered.
+    /// The mesh whose registry writes this log, where one has said so.
+    pub fn mesh(&self) -> Option<&str> {
+        self.mesh.as_deref()
+    }
+
+    /// What is to be remembered of the log as a whole: whose it is, and the highest ids ever given.
     pub fn max_ids(&self) -> NoopValue {
         let others = self
             .contexts
@@ -271,6 +281,7 @@ impl State {
             max_ids: others
                 .map(|(name, context)| (name.clone(), context.max_id()))
                 .collect(),
+            mesh: self.mesh.clone(),
         }
     }
 

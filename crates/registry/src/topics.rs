@@ -8,6 +8,8 @@ const RETENTION_MS: &str = "604800000";
 /// Names of a mesh's registry topics.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Topics {
+    /// The mesh.
+    pub mesh: String,
     /// The log of schemas, in Confluent's format.
     pub schemas: String,
     /// Write requests.
@@ -20,6 +22,7 @@ impl Topics {
     /// The topics of `mesh`, with `schemas` (usually `_schemas`) as its log.
     pub fn new(mesh: &str, schemas: &str) -> Self {
         Self {
+            mesh: mesh.to_owned(),
             schemas: schemas.to_owned(),
             requests: format!("{mesh}.registry.requests"),
             replies: format!("{mesh}.registry.replies"),

@@ -6,7 +6,7 @@
 use crate::{
     decide::decide,
     defect,
-    record::Write,
+    record::{Key, NoopValue, Write},
     refusal::Refusal,
     request::{Outcome, REQUEST_HEADER, Reply, Request},
     state::State,
@@ -43,7 +43,10 @@ impl Core {
     fn answer(&mut self, request: &Request) -> Vec<Outgoing> {
         let decided = unpanicked(|| decide(&self.state, &request.command));
         let (writes, outcome) = match decided {
-            Ok(decision) => (decision.writes, Outcome::Done(decision.answer)),
+            Ok(decision) => (
+                self.claimed(decision.writes),
+                Outcome::Done(decision.answer),
+            ),
             Err(refusal) => (Vec::new(), Outcome::Refused(refusal)),
         };
         let reply = Reply {
@@ -78,6 +81,23 @@ impl Core {
     }
 }
 
+impl Core {
+    /// The writes, the first ones with the mesh's name before them: two meshes on one log would give ids twice.
+    fn claimed(&self, mut writes: Vec<Write>) -> Vec<Write> {
+        if self.state.mesh().is_none() && !writes.is_empty() {
+            let claim = NoopValue {
+                mesh: Some(self.topics.mesh.clone()),
+                ..self.state.max_ids()
+            };
+            let claim = Write::put(&Key::Noop, &claim);
+            // One record holds both; a later one without the name would take it away.
+            writes.retain(|write| write.key != claim.key);
+            writes.insert(0, claim);
+        }
+        writes
+    }
+}
+
 /// Ask, and refuse where asking panics: a defect, often of a library in reading a schema. A writer that ended by it would
 /// meet the same request after every start; what is asked changes nothing, so going on is safe.
 fn unpanicked<T>(ask: impl FnOnce() -> Result<T, Refusal>) -> Result<T, Refusal> {
@@ -109,7 +129,14 @@ impl LogCore for Core {
 
     fn fold(&mut self, record: &Record) -> Result<(), String> {
         fold(&mut self.state, record);
-        Ok(())
+        match self.state.mesh() {
+            Some(mesh) if mesh != self.topics.mesh => Err(format!(
+                "{} belongs to the registry of mesh `{mesh}`, this is mesh `{}`: each mesh needs a topic of its own, set \
+                 registry.topic",
+                record.topic, self.topics.mesh
+            )),
+            Some(_) | None => Ok(()),
+        }
     }
 
     fn decide(&mut self, request: &Record) -> Vec<Outgoing> {
@@ -201,10 +228,12 @@ mod tests {
         let mut core = core();
         let out = core.decide(&request("r-1", "\"string\""));
         let topics: Vec<_> = out.iter().map(|o| o.topic.as_str()).collect();
-        assert_eq!(topics, ["_schemas", "mesh.registry.replies"]);
-        assert_eq!(out[0].headers, [Header::new(REQUEST_HEADER, "r-1")]);
-        let reply = Reply::decode(out[1].value.as_deref().expect("a value")).expect("a reply");
-        assert_eq!((reply.request.as_str(), reply.records), ("r-1", 1));
+        assert_eq!(topics, ["_schemas", "_schemas", "mesh.registry.replies"]);
+        let claim = out[0].value.as_deref().expect("a value");
+        assert_eq!(claim, br#"{"maxId":0,"mesh":"mesh"}"#, "whose log it is");
+        assert_eq!(out[1].headers, [Header::new(REQUEST_HEADER, "r-1")]);
+        let reply = Reply::decode(out[2].value.as_deref().expect("a value")).expect("a reply");
+        assert_eq!((reply.request.as_str(), reply.records), ("r-1", 2));
         assert!(matches!(
             reply.outcome,
             Outcome::Done(Answer::Registered {
@@ -214,9 +243,53 @@ mod tests {
             })
         ));
 
-        let back = record("_schemas", out[0].key.clone(), out[0].value.clone());
-        core.confirm(&back).expect("what was written");
+        for written in &out[..2] {
+            let back = record("_schemas", written.key.clone(), written.value.clone());
+            core.confirm(&back).expect("what was written");
+        }
+        let back = record("_schemas", out[1].key.clone(), out[1].value.clone());
         assert!(core.confirm(&back).is_err(), "only once");
+        let more = vec![Write::put(&Key::Noop, &NoopValue::default())];
+        assert_eq!(core.claimed(more.clone()), more, "said once");
+    }
+
+    #[test]
+    fn a_log_of_another_mesh_is_refused_and_the_first_to_say_so_has_it() {
+        let claims = |mesh: &str| {
+            let mut core = Core::new(Topics::new(mesh, "_schemas"));
+            let out = core.decide(&request("r-1", "\"string\""));
+            record("_schemas", out[0].key.clone(), out[0].value.clone())
+        };
+        let (ours, theirs) = (claims("mesh"), claims("another"));
+        let why = core().fold(&theirs).expect_err("theirs");
+        assert!(
+            why.contains("belongs to the registry of mesh `another`"),
+            "{why}"
+        );
+        let mut first = core();
+        first.fold(&ours).expect("ours");
+        first
+            .fold(&theirs)
+            .expect("they have not seen that it is ours");
+        let unclaimed = record(
+            "_schemas",
+            Some(Key::Noop.encode()),
+            Some(br#"{"maxId":7}"#.to_vec()),
+        );
+        core().fold(&unclaimed).expect("an older build's");
+    }
+
+    #[test]
+    fn what_remembers_the_ids_keeps_whose_log_it_is() {
+        let mut core = core();
+        let noop = Write::put(&Key::Noop, &NoopValue::default());
+        let writes = core.claimed(vec![noop.clone()]);
+        assert_eq!(writes.len(), 1, "one record says both");
+        core.state
+            .fold(&writes[0].key, writes[0].value.as_deref(), None)
+            .expect("folds");
+        assert_eq!(core.state.mesh(), Some("mesh"));
+        assert_eq!(core.state.max_ids().mesh.as_deref(), Some("mesh"));
     }
 
     #[test]

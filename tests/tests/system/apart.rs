@@ -6,7 +6,7 @@ use serde_json::Value;
 use tests::broker::{cluster, unique};
 use tests::mesh::{Ready, binary};
 use tests::process::run;
-use tests::registries::Registry;
+use tests::registries::{Registry, ask};
 use tests::{Domain, Flights, LIMIT, Role, TestMesh, wait_for};
 
 /// The commands' view of roles that run apart.
@@ -114,6 +114,22 @@ fn a_role_that_cannot_run_says_why() {
     let arguments = ["catalog", "--http-port", &port];
     let output = run(&mut Role::command("taken", &arguments, home.path()), LIMIT).expect_code(2);
     assert!(output.stderr.contains("is in use"), "{output:?}");
+
+    // Two meshes with one log of schemas would give ids twice.
+    let (id, other) = (unique("mine"), unique("theirs"));
+    let theirs = Registry::start(&other);
+    let schema = serde_json::json!({"schema": "\"string\""});
+    let url = format!("{}/subjects/s/versions", theirs.url);
+    let (status, answer) = ask(&url, Some(&schema)).expect("answers");
+    assert_eq!(status, 200, "{answer}");
+    let mut command = Role::command(&id, &["registry", "--registry-port", "0"], home.path());
+    command.env("MESHLOG_REGISTRY__TOPIC", format!("{other}.schemas"));
+    let output = run(&mut command, LIMIT).expect_code(1);
+    assert!(
+        output.stderr.contains(&format!("mesh `{other}`"))
+            && output.stderr.contains("registry.topic"),
+        "{output:?}"
+    );
 
     // Two governors in one directory: the second would use the first one's key.
     let id = unique("twice");

@@ -78,7 +78,7 @@ fn banners(view: &View) -> Markup {
             }
         }
         p.banner.auth {
-            "Authentication is off: this mesh listens on loopback only, and whoever reaches it may act."
+            "Authentication is off: whoever reaches this address may act."
         }
     }
 }

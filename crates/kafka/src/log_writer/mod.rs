@@ -122,6 +122,16 @@ impl LogWriter {
         self.status.clone()
     }
 
+    /// Why it has ended, once it has.
+    pub async fn ended(&self) -> String {
+        let mut status = self.status();
+        let ended = status.wait_for(|status| matches!(status, WriterStatus::Stopped(_)));
+        match ended.await.as_deref() {
+            Ok(WriterStatus::Stopped(why)) => why.clone(),
+            Ok(_) | Err(_) => "its thread is gone".to_owned(),
+        }
+    }
+
     /// Stops writing, leaves the group so that another member takes over at once, and waits for the thread. Blocks.
     pub fn stop(mut self) {
         self.stop.store(true, Ordering::Relaxed);

@@ -13,7 +13,7 @@ use kafka::Cluster;
 use tokio::sync::watch;
 
 use super::{
-    RoleArgs, address, announce, follow, listen, saying, serve_until, start, warn_of_open_door,
+    Ready, RoleArgs, address, follow, listen, saying, serve_until, start, usage, warn_of_open_door,
 };
 use crate::config::Config;
 use crate::output::Format;
@@ -45,6 +45,12 @@ pub(crate) async fn run(args: CatalogArgs, format: Format) -> anyhow::Result<()>
     let address = address("catalog.listen", &config.catalog.listen, args.http_port)?;
     // taken by another: that is said now, not once the log has been read; and a port that is picked is known from here
     let address = listen(&address, WAYS).await?.local_addr()?.to_string();
+    for (key, url) in [
+        ("catalog.url", &config.catalog.url),
+        ("catalog.registry", &config.catalog.registry),
+    ] {
+        check_url(key, url)?;
+    }
     let shown = shown(&config, &cluster, &address);
     let running = tokio::select! {
         running = Running::start(&config, &cluster, shown.clone()) => running?,
@@ -55,6 +61,17 @@ pub(crate) async fn run(args: CatalogArgs, format: Format) -> anyhow::Result<()>
         .await;
     running.stop().await;
     served
+}
+
+/// What users are told as an address has to be one.
+fn check_url(key: &str, url: &str) -> anyhow::Result<()> {
+    let web = |url: reqwest::Url| matches!(url.scheme(), "http" | "https");
+    if url.is_empty() || reqwest::Url::parse(url).is_ok_and(web) {
+        return Ok(());
+    }
+    Err(usage(format!(
+        "{key} is `{url}`, expected a URL, as https://mesh.example.org"
+    )))
 }
 
 /// Addresses and names as users are shown them.
@@ -112,7 +129,17 @@ impl Running {
     ) -> anyhow::Result<()> {
         let listener = listen(address, WAYS).await?;
         warn_of_open_door(&listener, "propose in anyone's name")?;
-        announce("catalog", cluster, Some(("http", &shown.http)), format)?;
+        let local = listener.local_addr()?.to_string();
+        Ready {
+            role: "catalog",
+            mesh: &shown.mesh,
+            cluster,
+            more: &[
+                ("http", shown.http.as_str().into()),
+                ("listens", local.into()),
+            ],
+        }
+        .announce(format)?;
         let router = self.catalog.router().merge(self.proposals.router());
         serve_until(listener, router, stop).await;
         Ok(())
@@ -162,5 +189,20 @@ pub(crate) fn hooks(status: watch::Receiver<EnforcerStatus>) -> Hooks {
     Hooks {
         live: Some(Arc::new(live)),
         ..counting()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_for_users_are_urls_of_the_web() {
+        for good in ["", "https://mesh.example.org", "http://10.0.0.1:8080/"] {
+            assert!(check_url("catalog.url", good).is_ok(), "{good}");
+        }
+        for bad in ["not a url", "ftp://x", "mesh.example.org", "localhost:8080"] {
+            assert!(check_url("catalog.url", bad).is_err(), "{bad}");
+        }
     }
 }

@@ -11,7 +11,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use super::force::{self, Catch};
-use super::{RoleArgs, announce, follow, stopped};
+use super::{Ready, RoleArgs, follow, stopped};
 use crate::output::Format;
 use crate::up::stop_signal;
 
@@ -38,7 +38,13 @@ pub(crate) async fn run(args: EnforcerArgs, format: Format) -> anyhow::Result<()
         begun = begun => begun?,
         _ = stop.changed() => return Ok(()),
     };
-    announce("enforcer", &cluster, None, format)?;
+    Ready {
+        role: "enforcer",
+        mesh: &config.mesh.id,
+        cluster: &cluster,
+        more: &[("slot", args.slot.into())],
+    }
+    .announce(format)?;
     stopped(&mut stop).await;
     enforcing.stop().await;
     follower.stop();

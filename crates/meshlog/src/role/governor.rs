@@ -6,11 +6,11 @@ use std::path::PathBuf;
 use ::governor::provision::{RegisteredSchema, Registrar};
 use ::governor::{Founding, GovernorConfig, GovernorHandle};
 use anyhow::Context;
-use kafka::{Cluster, WriterStatus};
+use kafka::Cluster;
 use registry::OwnedSubjects;
 use tokio::sync::watch;
 
-use super::{RoleArgs, announce, cluster_id, founded, start, stopped};
+use super::{Ready, RoleArgs, cluster_id, founded, start, stopped};
 use crate::config::Config;
 use crate::directory::{Directory, random_bytes};
 use crate::output::Format;
@@ -38,7 +38,7 @@ pub(crate) async fn run(args: GovernorArgs, format: Format) -> anyhow::Result<()
         governor = begin(&args, &config, &cluster, &directory) => governor?,
         _ = stop.changed() => return Ok(()),
     };
-    let done = ready(&governor, &cluster, format, &mut stop).await;
+    let done = ready(&governor, &config.mesh.id, &cluster, format, &mut stop).await;
     governor.stop().await;
     done
 }
@@ -65,19 +65,34 @@ async fn begin(
     });
     let governor = governor.await.context("the governor cannot start")?;
     tokio::select! {
-        founded = founded(governor.follower(), &cluster_id) => founded?,
+        founded = founded(governor.follower(), &config.mesh.id, &cluster_id) => founded?,
         why = writer_ended(&governor) => return Err(why),
+    }
+    let view = governor.follower().view();
+    let mesh = std::sync::Arc::clone(&view.borrow().mesh);
+    if mesh.size == 1 && mesh.last_time_ms == founding.time_ms {
+        eprintln!(
+            "meshlog: founded mesh `{}` on this cluster; its administrator is {}",
+            config.mesh.id, founding.administrator
+        );
     }
     Ok(governor)
 }
 
 async fn ready(
     governor: &GovernorHandle,
+    mesh: &str,
     cluster: &Cluster,
     format: Format,
     stop: &mut watch::Receiver<bool>,
 ) -> anyhow::Result<()> {
-    announce("governor", cluster, None, format)?;
+    Ready {
+        role: "governor",
+        mesh,
+        cluster,
+        more: &[],
+    }
+    .announce(format)?;
     tokio::select! {
         () = stopped(stop) => Ok(()),
         why = writer_ended(governor) => Err(why),
@@ -86,13 +101,7 @@ async fn ready(
 
 /// A writer that has ended saw something that a human has to look at: it would not help to go on and decide nothing.
 async fn writer_ended(governor: &GovernorHandle) -> anyhow::Error {
-    let mut writer = governor.writer();
-    let ended = writer.wait_for(|status| matches!(status, WriterStatus::Stopped(_)));
-    let why = match ended.await.as_deref() {
-        Ok(WriterStatus::Stopped(why)) => why.clone(),
-        Ok(_) | Err(_) => "its writer is gone".to_owned(),
-    };
-    anyhow::anyhow!("the governor decides no longer: {why}")
+    anyhow::anyhow!("the governor decides no longer: {}", governor.ended().await)
 }
 
 /// What a mesh begins with, should it be founded now.

@@ -22,7 +22,7 @@ use ::governor::follow::Follower;
 use ::governor::topics::Topics;
 use anyhow::Context;
 use kafka::{Admin, Cluster, StartError};
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
@@ -108,9 +108,6 @@ async fn cluster_id(cluster: &Cluster) -> anyhow::Result<String> {
     .await
 }
 
-/// What waiting for a mesh's first fact is called.
-const FOUNDING: &str = "the mesh to be founded, which its first governor does";
-
 /// Follows the governance log of a mesh, once there is one.
 async fn follow(cluster: &Cluster, mesh_id: &str) -> anyhow::Result<Follower> {
     let cluster_id = cluster_id(cluster).await?;
@@ -122,16 +119,21 @@ async fn follow(cluster: &Cluster, mesh_id: &str) -> anyhow::Result<Follower> {
         }
         Ok(())
     });
-    saying(FOUNDING, made).await?;
+    saying(&founding_of(mesh_id), made).await?;
     let follower = Follower::start(cluster, &topics)?;
-    founded(&follower, &cluster_id).await?;
+    founded(&follower, mesh_id, &cluster_id).await?;
     Ok(follower)
 }
 
 /// Until the mesh is founded.
-async fn founded(follower: &Follower, cluster_id: &str) -> anyhow::Result<()> {
-    saying(FOUNDING, follower.founded()).await;
+async fn founded(follower: &Follower, mesh_id: &str, cluster_id: &str) -> anyhow::Result<()> {
+    saying(&founding_of(mesh_id), follower.founded()).await;
     check_cluster(follower, cluster_id)
+}
+
+/// What waiting for a mesh's first fact is called.
+fn founding_of(mesh_id: &str) -> String {
+    format!("mesh `{mesh_id}` (mesh.id) to be founded, which its first governor does")
 }
 
 /// A log belongs to one cluster: a copy of it elsewhere would fork it.
@@ -147,28 +149,41 @@ pub(crate) fn check_cluster(follower: &Follower, cluster_id: &str) -> anyhow::Re
     }
 }
 
-/// Prints the line that says that a role is ready; its address, if it has one, under the name that `up` gives it.
-fn announce(
-    role: &str,
-    cluster: &Cluster,
-    address: Option<(&str, &str)>,
-    format: Format,
-) -> anyhow::Result<()> {
-    let kafka = cluster.bootstrap();
-    match format {
-        Format::Json => {
-            let mut line = json!({"event": "ready", "role": role, "bootstrap_servers": kafka});
-            if let Some((name, url)) = address {
-                line[name] = url.into();
+/// What a role says when it is ready.
+struct Ready<'a> {
+    role: &'a str,
+    mesh: &'a str,
+    cluster: &'a Cluster,
+    /// What else is to be known, by its name: addresses under the names that `up` gives them.
+    more: &'a [(&'a str, Value)],
+}
+
+impl Ready<'_> {
+    /// Prints the one line of data that a role prints.
+    fn announce(&self, format: Format) -> anyhow::Result<()> {
+        let Self { role, mesh, .. } = self;
+        let kafka = self.cluster.bootstrap();
+        match format {
+            Format::Json => {
+                let mut line = json!({"event": "ready", "role": role, "mesh": mesh, "bootstrap_servers": kafka});
+                for (name, value) in self.more {
+                    line[*name] = value.clone();
+                }
+                output::json_line(&line)?;
             }
-            output::json_line(&line)?;
+            Format::Table => {
+                let more = self.more.iter().map(|(name, value)| {
+                    let text = value
+                        .as_str()
+                        .map_or_else(|| value.to_string(), str::to_owned);
+                    format!("  {name} {text}")
+                });
+                let more: String = more.collect();
+                output::line(format!("ready: {role} of mesh {mesh}{more}  Kafka {kafka}"))?;
+            }
         }
-        Format::Table => {
-            let url = address.map_or(String::new(), |(_, url)| format!(" {url}"));
-            output::line(format!("ready: {role}{url}  Kafka {kafka}"))?;
-        }
+        Ok(())
     }
-    Ok(())
 }
 
 /// Runs until it is told to stop.

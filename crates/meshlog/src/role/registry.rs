@@ -6,7 +6,7 @@ use anyhow::Context;
 use kafka::Cluster;
 use tokio::sync::watch;
 
-use super::{RoleArgs, address, announce, listen, serve_until, start, warn_of_open_door};
+use super::{Ready, RoleArgs, address, listen, serve_until, start, warn_of_open_door};
 use crate::config::Config;
 use crate::output::Format;
 use crate::up::stop_signal;
@@ -41,7 +41,7 @@ pub(crate) async fn run(args: RegistryArgs, format: Format) -> anyhow::Result<()
         }
         _ = stop.changed() => return Ok(()),
     };
-    let served = serve(&registry, &address, &cluster, format, &mut stop).await;
+    let served = serve(&registry, &address, &plan, format, &mut stop).await;
     registry.stop().await;
     served
 }
@@ -59,7 +59,7 @@ pub(super) fn plan(config: &Config, cluster: &Cluster) -> RegistryConfig {
 async fn serve(
     registry: &RegistryHandle,
     address: &str,
-    cluster: &Cluster,
+    plan: &RegistryConfig,
     format: Format,
     stop: &mut watch::Receiver<bool>,
 ) -> anyhow::Result<()> {
@@ -70,7 +70,18 @@ async fn serve(
     let listener = listen(address, WAYS).await?;
     warn_of_open_door(&listener, "register and delete")?;
     let url = format!("http://{}", listener.local_addr()?);
-    announce("registry", cluster, Some(("registry", &url)), format)?;
-    serve_until(listener, registry.router(), stop).await;
-    Ok(())
+    Ready {
+        role: "registry",
+        mesh: &plan.mesh,
+        cluster: &plan.cluster,
+        more: &[
+            ("registry", url.into()),
+            ("topic", plan.topic.as_str().into()),
+        ],
+    }
+    .announce(format)?;
+    tokio::select! {
+        () = serve_until(listener, registry.router(), stop) => Ok(()),
+        why = registry.ended() => anyhow::bail!("the registry takes no writes any longer: {why}"),
+    }
 }

@@ -1,8 +1,8 @@
 """Registry clients of several languages against one mesh: what one writes, the others read.
 
-    interop.py BINARY GO NODE_MODULES JARS
+    interop.py BINARY RUST GO NODE_MODULES JARS
 
-BINARY is the program `meshlog`, GO the built program of `go/`, NODE_MODULES and JARS are folders with what `node/` and
+BINARY is the program `meshlog`, RUST and GO the built programs of `rust/` and `go/`, NODE_MODULES and JARS are folders with what `node/` and
 `java/` depend on; scripts/test-clients prepares them, and runs this with the Python that has `requirements.txt`.
 
 Starts a mesh with a Kafka of its own, and stops it. Each client
@@ -64,7 +64,7 @@ class Client:
     formats: tuple[str, ...] = FORMATS
 
 
-def clients(go, node, java, registry, run):
+def clients(rust, go, node, java, registry, run):
     """All clients. `java` and `node` are commands."""
     python = (sys.executable, str(HERE / "python" / "interop.py"))
     rules = (sys.executable, str(HERE / "python" / "rules.py"), registry, f"{run}-rules")
@@ -75,6 +75,7 @@ def clients(go, node, java, registry, run):
 
     return [
         Client("python", python, {"calls": calls, "rules": rules}),
+        Client("rust", (rust,), check("rust", rust), ("avro", "json")),
         Client("go", (go, "confluent"), check("go", go, "confluent")),
         Client("franz-go", (go, "franz"), check("franz-go", go, "franz")),
         Client("node", node, check("node", *node)),
@@ -237,7 +238,7 @@ def show(results, everyone):
 
 
 def main():
-    binary, go, node_modules, jars = sys.argv[1:]
+    binary, rust, go, node_modules, jars = sys.argv[1:]
     # Ended from outside, the mesh is stopped all the same.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended by a signal"))
     os.environ["NODE_PATH"] = node_modules
@@ -249,7 +250,7 @@ def main():
         mesh = Mesh(binary, Path(folder))
         try:
             bootstrap, registry = addresses = mesh.addresses()
-            everyone = clients(go, node, java, registry, run)
+            everyone = clients(rust, go, node, java, registry, run)
             topics = {(c.name, kind): f"{run}-{c.name}-{kind}" for c in everyone for kind in c.formats}
             create_topics(bootstrap, topics.values())
             with ThreadPoolExecutor(WORKERS) as pool:

@@ -3,6 +3,7 @@
 mod apart;
 mod cli;
 mod control;
+mod demo;
 mod flights;
 mod kill;
 mod moving;

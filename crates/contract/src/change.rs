@@ -3,6 +3,7 @@
 //! Within a major version a port promises FULL_TRANSITIVE compatibility (JSON under the LENIENT policy): old data
 //! meets the new contract, readers of the old contract read new events, and readers who replay read old ones.
 
+use crate::canonical;
 use crate::compat::{self, Policy, Verdict};
 use crate::source::{SchemaType, Source};
 use crate::spec::{Encoding, Spec};
@@ -120,6 +121,11 @@ fn structure_differs(old: &Spec, new: &Spec) -> bool {
         }
         object.values_mut().for_each(strip);
     }
+    if new.encoding == Encoding::Protobuf {
+        // Comments, white space and order are gone from the normalized text.
+        let normal = |text: &str| canonical::normalized(&Source::new(SchemaType::Protobuf, text));
+        return normal(&old.schema) != normal(&new.schema);
+    }
     bare(&old.schema) != bare(&new.schema)
 }
 
@@ -147,6 +153,17 @@ fn settled_for_a_major(old: &Spec, new: &Spec) -> Vec<Break> {
         old.encoding == new.encoding,
         "ENCODING_CHANGED",
         "/servers",
+        message,
+    );
+    let message = format!(
+        "events are the message {} and no longer {}",
+        new.record, old.record
+    );
+    let messages = old.encoding == Encoding::Protobuf && new.encoding == Encoding::Protobuf;
+    settled(
+        !messages || old.record == new.record,
+        "MESSAGE_CHANGED",
+        "/schema/0/name",
         message,
     );
     let message = format!(
@@ -187,6 +204,7 @@ fn schema_breaks(old: &Spec, new: &Spec) -> Result<Vec<Break>, String> {
     let schema_type = match new.encoding {
         Encoding::Avro => SchemaType::Avro,
         Encoding::Json => SchemaType::Json,
+        Encoding::Protobuf => SchemaType::Protobuf,
     };
     let compare = |reader: &Spec, writer: &Spec| {
         let (reader, writer) = (&reader.schema, &writer.schema);

@@ -6,6 +6,7 @@ mod control;
 mod flights;
 mod kill;
 mod moving;
+mod protobuf;
 mod rebuild;
 mod registries;
 mod registry;

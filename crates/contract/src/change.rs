@@ -317,6 +317,59 @@ mod tests {
         }
     }
 
+    fn protobuf(file: &str, name: &str, version: &str) -> Spec {
+        let text = format!(
+            "id: c\nversion: {version}\nstatus: active\nservers: [{{server: d, type: kafka, format: protobuf}}]\nschema:\n- name: {name}\n  authoritativeDefinitions: [{{type: implementation, url: m.proto}}]\n"
+        );
+        let odcs: Odcs = serde_saphyr::from_str(&text).expect("parses");
+        let files = BTreeMap::from([("m.proto".to_owned(), file.to_owned())]);
+        derive(&odcs, &files).expect("derives")
+    }
+
+    #[test]
+    fn changes_of_protobuf_are_classified() {
+        let file = "syntax = \"proto3\"; package p; message Call { string id = 1; int64 ms = 2; } message Note { string x = 1; }";
+        let old = protobuf(file, "call", "1.0.0");
+        let cases = [
+            (
+                "int64 ms = 2;",
+                "int64 ms = 2; optional bool late = 3;",
+                Bump::Minor,
+            ),
+            ("int64 ms = 2;", "int64 ms = 2; /* how long */", Bump::Patch),
+            ("int64 ms = 2;", "int64 ms = 2;\n\n", Bump::Patch),
+            ("int64 ms = 2;", "string ms = 2;", Bump::Major),
+            ("package p;", "package q;", Bump::Major),
+        ];
+        for (from, to, bump) in cases {
+            let new = protobuf(&file.replace(from, to), "call", "1.1.0");
+            let report = classify(&old, &new).expect("classifies");
+            assert_eq!(report.bump, bump, "{from} -> {to}: {report:?}");
+        }
+        let same = protobuf(file, "call", "1.0.1");
+        let report = classify(&old, &same).expect("classifies");
+        assert_eq!(report.bump, Bump::None);
+
+        let report = classify(&old, &protobuf(file, "note", "1.1.0")).expect("classifies");
+        let kinds: Vec<&str> = report
+            .breaks
+            .iter()
+            .map(|broken| broken.kind.as_str())
+            .collect();
+        assert_eq!(kinds, ["MESSAGE_CHANGED"]);
+        let typed = protobuf(&file.replace("int64 ms", "string ms"), "call", "1.1.0");
+        let report = classify(&old, &typed).expect("classifies");
+        let texts: Vec<String> = report.breaks.iter().map(Break::to_string).collect();
+        assert!(
+            texts.iter().any(|text| text.contains("old readers")),
+            "{texts:?}"
+        );
+        assert!(
+            texts.iter().any(|text| text.contains("old data")),
+            "{texts:?}"
+        );
+    }
+
     #[test]
     fn each_break_says_who_is_hurt_and_by_which_version() {
         let report = change("integer}", "integer, required: true}", "json");

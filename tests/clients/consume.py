@@ -2,9 +2,10 @@
 
     consume.py BOOTSTRAP REGISTRY TOPIC [--max N] [--message NAME]
 
-Reads committed records from the beginning to the present end, and prints one JSON object a line: partition, offset, key,
-headers, value. Plain JSON (neither a magic byte nor a header with a GUID) is printed as it is. The class of a Protobuf
-message, which --message names, is made of the registry's descriptor; a field that it does not know is an error.
+Reads committed records from the beginning to the present end, and prints one JSON object a line: partition, offset,
+key, headers, value. Plain JSON (neither a magic byte nor a header with a GUID) is printed as it is. The class of a
+Protobuf message, which --message names, is made of the registry's descriptor; a field that it does not know is an
+error.
 """
 
 import argparse

@@ -3,10 +3,11 @@
     produce.py BOOTSTRAP REGISTRY TOPIC [--key FIELD] [--register FILE] [--header NAME=VALUE]...
                [--message NAME] [--id-in-header] [--events FILE] < events.jsonl
 
-Every line of the input, or of the file, is one event. The schema is the latest of `TOPIC-value`, which the port's contract put there;
-with --register FILE (an .avsc or JSON Schema file) the producer registers its own first, as `auto.register.schemas`
-does. For Protobuf --message names the message of the schema's file; its class is made of the registry's descriptor.
-With --id-in-header the schema's GUID goes into a header and the value stands unframed. Prints {"produced": N} at the end; exit 1 when an event could not be delivered.
+Every line of the input, or of the file, is one event. The schema is the latest of `TOPIC-value`, which the port's
+contract put there; with --register FILE (an .avsc or JSON Schema file) the producer registers its own first, as
+`auto.register.schemas` does. For Protobuf --message names the message of the schema's file; its class is made of the
+registry's descriptor. With --id-in-header the schema's GUID goes into a header and the value stands unframed. Prints
+{"produced": N} at the end; exit 1 when an event could not be delivered.
 """
 
 import argparse

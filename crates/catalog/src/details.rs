@@ -4,6 +4,7 @@
 
 use contract::document::odcs::{Odcs, SlaProperty};
 use contract::document::{Document, parse};
+use contract::protobuf::ProtobufEvents;
 use contract::spec::{Field, derive};
 use governance::body;
 use governance::mesh::Entity;
@@ -16,6 +17,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 pub struct Details {
     /// The fields, flattened.
     pub fields: Vec<Field>,
+    /// Which message of a Protobuf schema events are, by its full name.
+    pub message: Option<String>,
     /// Promises.
     pub sla: Vec<SlaProperty>,
     /// What the data is not for.
@@ -47,22 +50,24 @@ impl DetailsCache {
 pub fn read(body: &body::ContractVersion) -> Details {
     let Some(odcs) = odcs(&body.document) else {
         return Details {
-            fields: schema_fields(body),
+            fields: keyed(schema_fields(body), body),
             ..Details::default()
         };
     };
-    let derived = derive(&odcs, &body.files)
-        .map(|spec| spec.fields)
+    let (derived, record) = derive(&odcs, &body.files)
+        .map(|spec| (spec.fields, spec.record))
         .unwrap_or_default();
-    let fields = if derived.is_empty() {
-        schema_fields(body)
-    } else {
-        derived
+    let message = (body.encoding == "protobuf").then_some(record);
+    let fields = match &message {
+        _ if !derived.is_empty() => derived,
+        Some(message) => keyed(protobuf_fields(body, message), body),
+        None => keyed(schema_fields(body), body),
     };
     let description = odcs.description.unwrap_or_default();
     let prose = |text: Option<String>| text.unwrap_or_default().trim().to_owned();
     Details {
         fields,
+        message,
         sla: odcs.sla_properties,
         limitations: prose(description.limitations),
         usage: prose(description.usage),
@@ -91,6 +96,22 @@ fn schema_fields(body: &body::ContractVersion) -> Vec<Field> {
     } else {
         json_fields("", &schema, &mut fields);
     }
+    fields
+}
+
+/// The fields of a Protobuf message.
+fn protobuf_fields(body: &body::ContractVersion, message: &str) -> Vec<Field> {
+    let Ok(events) = ProtobufEvents::compile(&body.schema, message) else {
+        return Vec::new();
+    };
+    let fields = events.fields().into_iter();
+    fields
+        .map(|found| field(found.path, found.kind, found.required, None))
+        .collect()
+}
+
+/// The fields with their places in the key.
+fn keyed(mut fields: Vec<Field>, body: &body::ContractVersion) -> Vec<Field> {
     for field in &mut fields {
         let at = body
             .key
@@ -201,6 +222,44 @@ mod tests {
         ];
         assert_eq!(seen, expected);
         assert_eq!(fields[0].description, "Which call.");
+    }
+
+    #[test]
+    fn fields_of_a_protobuf_message_are_listed_too() {
+        let text = "syntax = \"proto3\"; message Note {} message Call { string id = 1; Who who = 2; message Who { string name = 1; } }";
+        let document = "apiVersion: v3.1.0\nkind: DataContract\nid: c\nversion: 1.0.0\nstatus: active\nservers: [{server: d, type: kafka, format: protobuf}]\nschema: [{name: call, authoritativeDefinitions: [{type: implementation, url: c.proto}]}]\n";
+        let settings = contract::settings::Settings::default();
+        let body = body::ContractVersion {
+            contract_id: "c".to_owned(),
+            version: "1.0.0".to_owned(),
+            domain: None,
+            title: String::new(),
+            purpose: String::new(),
+            encoding: "protobuf".to_owned(),
+            schema: text.to_owned(),
+            key: body::Key {
+                properties: vec!["id".to_owned()],
+                text: true,
+            },
+            settings: body::StoredSettings::from(&settings),
+            supersedes: None,
+            bump: "none".to_owned(),
+            files: BTreeMap::from([("c.proto".to_owned(), text.to_owned())]),
+            document: document.to_owned(),
+        };
+        let details = read(&body);
+        assert_eq!(details.message.as_deref(), Some("Call"));
+        let fields: Vec<_> = details
+            .fields
+            .iter()
+            .map(|field| (field.path.as_str(), field.kind.as_str(), field.key))
+            .collect();
+        let expected = [
+            ("id", "string", 1),
+            ("who", "Call.Who", 0),
+            ("who.name", "string", 0),
+        ];
+        assert_eq!(fields, expected);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //! Within a major version a port promises FULL_TRANSITIVE compatibility (JSON under the LENIENT policy): old data
 //! meets the new contract, readers of the old contract read new events, and readers who replay read old ones.
 
+use crate::canonical;
 use crate::compat::{self, Policy, Verdict};
 use crate::source::{SchemaType, Source};
 use crate::spec::{Encoding, Spec};
@@ -120,6 +121,11 @@ fn structure_differs(old: &Spec, new: &Spec) -> bool {
         }
         object.values_mut().for_each(strip);
     }
+    if new.encoding == Encoding::Protobuf {
+        // Comments, white space and order are gone from the normalized text.
+        let normal = |text: &str| canonical::normalized(&Source::new(SchemaType::Protobuf, text));
+        return normal(&old.schema) != normal(&new.schema);
+    }
     bare(&old.schema) != bare(&new.schema)
 }
 
@@ -147,6 +153,17 @@ fn settled_for_a_major(old: &Spec, new: &Spec) -> Vec<Break> {
         old.encoding == new.encoding,
         "ENCODING_CHANGED",
         "/servers",
+        message,
+    );
+    let message = format!(
+        "events are the message {} and no longer {}",
+        new.record, old.record
+    );
+    let messages = old.encoding == Encoding::Protobuf && new.encoding == Encoding::Protobuf;
+    settled(
+        !messages || old.record == new.record,
+        "MESSAGE_CHANGED",
+        "/schema/0/name",
         message,
     );
     let message = format!(
@@ -187,6 +204,7 @@ fn schema_breaks(old: &Spec, new: &Spec) -> Result<Vec<Break>, String> {
     let schema_type = match new.encoding {
         Encoding::Avro => SchemaType::Avro,
         Encoding::Json => SchemaType::Json,
+        Encoding::Protobuf => SchemaType::Protobuf,
     };
     let compare = |reader: &Spec, writer: &Spec| {
         let (reader, writer) = (&reader.schema, &writer.schema);
@@ -297,6 +315,59 @@ mod tests {
                 assert_eq!(report.bump, bump, "{format}: {from} -> {to}: {report:?}");
             }
         }
+    }
+
+    fn protobuf(file: &str, name: &str, version: &str) -> Spec {
+        let text = format!(
+            "id: c\nversion: {version}\nstatus: active\nservers: [{{server: d, type: kafka, format: protobuf}}]\nschema:\n- name: {name}\n  authoritativeDefinitions: [{{type: implementation, url: m.proto}}]\n"
+        );
+        let odcs: Odcs = serde_saphyr::from_str(&text).expect("parses");
+        let files = BTreeMap::from([("m.proto".to_owned(), file.to_owned())]);
+        derive(&odcs, &files).expect("derives")
+    }
+
+    #[test]
+    fn changes_of_protobuf_are_classified() {
+        let file = "syntax = \"proto3\"; package p; message Call { string id = 1; int64 ms = 2; } message Note { string x = 1; }";
+        let old = protobuf(file, "call", "1.0.0");
+        let cases = [
+            (
+                "int64 ms = 2;",
+                "int64 ms = 2; optional bool late = 3;",
+                Bump::Minor,
+            ),
+            ("int64 ms = 2;", "int64 ms = 2; /* how long */", Bump::Patch),
+            ("int64 ms = 2;", "int64 ms = 2;\n\n", Bump::Patch),
+            ("int64 ms = 2;", "string ms = 2;", Bump::Major),
+            ("package p;", "package q;", Bump::Major),
+        ];
+        for (from, to, bump) in cases {
+            let new = protobuf(&file.replace(from, to), "call", "1.1.0");
+            let report = classify(&old, &new).expect("classifies");
+            assert_eq!(report.bump, bump, "{from} -> {to}: {report:?}");
+        }
+        let same = protobuf(file, "call", "1.0.1");
+        let report = classify(&old, &same).expect("classifies");
+        assert_eq!(report.bump, Bump::None);
+
+        let report = classify(&old, &protobuf(file, "note", "1.1.0")).expect("classifies");
+        let kinds: Vec<&str> = report
+            .breaks
+            .iter()
+            .map(|broken| broken.kind.as_str())
+            .collect();
+        assert_eq!(kinds, ["MESSAGE_CHANGED"]);
+        let typed = protobuf(&file.replace("int64 ms", "string ms"), "call", "1.1.0");
+        let report = classify(&old, &typed).expect("classifies");
+        let texts: Vec<String> = report.breaks.iter().map(Break::to_string).collect();
+        assert!(
+            texts.iter().any(|text| text.contains("old readers")),
+            "{texts:?}"
+        );
+        assert!(
+            texts.iter().any(|text| text.contains("old data")),
+            "{texts:?}"
+        );
     }
 
     #[test]

@@ -2,7 +2,8 @@
 //!
 //! First step on an event's path: it separates the schema id from the body and looks at neither the schema nor the
 //! body. Both forms of the format are read: the prefix (`00`, id as 4 bytes big endian, body) and the header
-//! `__value_schema_id` / `__key_schema_id` (`01`, GUID as 16 bytes), where the body stands unframed.
+//! `__value_schema_id` / `__key_schema_id` (`01`, GUID as 16 bytes), where the body stands unframed. Protobuf's message
+//! indexes follow the id, so they begin the body of the first form and end the header of the second.
 //! We never guess by length: other registries' framings (8-byte ids) are not recognised.
 //! Source: <https://docs.confluent.io/platform/current/schema-registry/fundamentals/serdes-develop/index.html#wire-format>
 
@@ -35,6 +36,8 @@ pub enum Framing<'a> {
     Header {
         /// The GUID's bytes.
         guid: [u8; 16],
+        /// What the header holds after the GUID: a Protobuf message's indexes, else nothing.
+        indexes: &'a [u8],
         /// The whole value.
         body: &'a [u8],
     },
@@ -63,7 +66,7 @@ impl<'a> Framing<'a> {
 /// then breaks off, or the id is one that no registry gives.
 pub fn read_framing<'a>(
     value: &'a [u8],
-    schema_id_header: Option<&[u8]>,
+    schema_id_header: Option<&'a [u8]>,
 ) -> Result<Framing<'a>, Reason> {
     if let Some(header) = schema_id_header {
         return read_header(value, header);
@@ -92,24 +95,31 @@ pub fn write_prefix(id: u32, out: &mut Vec<u8>) {
     out.extend_from_slice(&id.to_be_bytes());
 }
 
-fn read_header<'a>(value: &'a [u8], header: &[u8]) -> Result<Framing<'a>, Reason> {
+/// Longest text of indexes after a GUID: as many numbers as a path may have, each as long as it may be.
+const MAX_INDEXES: usize = 512;
+
+fn read_header<'a>(value: &'a [u8], header: &'a [u8]) -> Result<Framing<'a>, Reason> {
     match header {
-        [MAGIC_GUID, guid @ ..] if guid.len() == 16 => {
-            let mut bytes = [0; 16];
-            bytes.copy_from_slice(guid);
-            Ok(Framing::Header {
-                guid: bytes,
-                body: value,
-            })
+        [MAGIC_ID, a, b, c, d] => return prefix([*a, *b, *c, *d], value),
+        [MAGIC_GUID, rest @ ..] => {
+            if let Some((guid, indexes)) = rest.split_first_chunk::<16>()
+                && indexes.len() <= MAX_INDEXES
+            {
+                return Ok(Framing::Header {
+                    guid: *guid,
+                    indexes,
+                    body: value,
+                });
+            }
         }
-        [MAGIC_ID, a, b, c, d] => prefix([*a, *b, *c, *d], value),
-        _ => Err(Reason::new(
-            Code::NotFramed,
-            "",
-            "a schema id header of byte 01 and a 16-byte GUID",
-            &describe_start(header),
-        )),
+        _ => {}
     }
+    Err(Reason::new(
+        Code::NotFramed,
+        "",
+        "a schema id header of byte 01 and a 16-byte GUID",
+        &describe_start(header),
+    ))
 }
 
 fn prefix(id: [u8; 4], body: &[u8]) -> Result<Framing<'_>, Reason> {
@@ -154,6 +164,16 @@ mod tests {
             read_framing(&value, Some(&header)),
             Ok(Framing::Header {
                 guid: [7; 16],
+                indexes: &[],
+                body: &value
+            })
+        );
+        header.extend_from_slice(&[2, 2]);
+        assert_eq!(
+            read_framing(&value, Some(&header)),
+            Ok(Framing::Header {
+                guid: [7; 16],
+                indexes: &[2, 2],
                 body: &value
             })
         );

@@ -6,6 +6,7 @@
 use crate::avro::AvroValidator;
 use crate::framing::{Framing, read_framing};
 use crate::json::JsonValidator;
+use crate::protobuf::ProtobufEvents;
 use crate::settings::{Settings, Treatment};
 use crate::spec::{Encoding, Key};
 use crate::verdict::{Code, Reason, Verdict};
@@ -49,6 +50,8 @@ pub struct ActiveVersion<'a> {
     pub encoding: Encoding,
     /// Schema text.
     pub schema: &'a str,
+    /// The name of the value's record, as [`crate::spec::Spec`] has it: says which message of a Protobuf file it is.
+    pub record: &'a str,
     /// Key rule.
     pub key: &'a Key,
     /// Settings.
@@ -71,6 +74,7 @@ pub struct CompileError {
 enum Validator {
     Avro(AvroValidator),
     Json(JsonValidator),
+    Protobuf(ProtobufEvents),
 }
 
 #[derive(Debug)]
@@ -161,25 +165,21 @@ impl PortRules {
             Ok(framing) => framing,
             Err(reason) => return Ok(Verdict::refused(reason)),
         };
-        let (rule, body) = match framing {
-            Framing::Prefix { id, body } => {
+        let rule = match framing {
+            Framing::Prefix { id, .. } => {
                 let index = self
                     .by_id
                     .get(&id)
                     .ok_or_else(|| UnknownSchema(format!("id {id}")))?;
-                (&self.versions[*index], body)
+                &self.versions[*index]
             }
-            Framing::Header { guid, body } => {
+            Framing::Header { guid, .. } => {
                 let unknown = || UnknownSchema(format!("GUID {}", hex(&guid)));
-                (
-                    &self.versions[*self.by_guid.get(&guid).ok_or_else(unknown)?],
-                    body,
-                )
+                &self.versions[*self.by_guid.get(&guid).ok_or_else(unknown)?]
             }
-            Framing::Plain(body) => (self.active(), body),
+            Framing::Plain(_) => self.active(),
         };
-        let framed = !matches!(framing, Framing::Plain(_));
-        Ok(rule.judge(event, body, framed))
+        Ok(rule.judge(event, framing))
     }
 
     /// Judge an event when the log has been read to its end: an unknown schema is then the event's fault.
@@ -228,6 +228,10 @@ impl VersionRule {
             Encoding::Json => Validator::Json(
                 JsonValidator::compile(version.schema).map_err(|e| fail(e.to_string()))?,
             ),
+            Encoding::Protobuf => Validator::Protobuf(
+                ProtobufEvents::compile(version.schema, version.record)
+                    .map_err(|e| fail(e.to_string()))?,
+            ),
         };
         Ok(Self {
             version: version.version,
@@ -237,15 +241,24 @@ impl VersionRule {
         })
     }
 
-    fn judge(&self, event: &Event<'_>, body: &[u8], framed: bool) -> Verdict {
-        let checked = match &self.validator {
-            Validator::Avro(_) if !framed => {
-                let expected = "Avro with a schema id (first byte 0, or header __value_schema_id)";
-                let found = format!("first byte {}", body.first().copied().unwrap_or_default());
+    fn judge(&self, event: &Event<'_>, framing: Framing<'_>) -> Verdict {
+        let body = framing.body();
+        let checked = match (&self.validator, framing) {
+            (Validator::Avro(_), Framing::Plain(_)) => return not_framed("Avro", body),
+            (Validator::Protobuf(_), Framing::Plain(_)) => return not_framed("Protobuf", body),
+            (Validator::Protobuf(events), Framing::Header { indexes, .. }) => {
+                events.check(Some(indexes), body)
+            }
+            (Validator::Protobuf(events), Framing::Prefix { .. }) => events.check(None, body),
+            (Validator::Avro(_) | Validator::Json(_), Framing::Header { indexes, .. })
+                if !indexes.is_empty() =>
+            {
+                let expected = "a schema id header of byte 01 and a 16-byte GUID";
+                let found = format!("{} more bytes", indexes.len());
                 return Verdict::refused(Reason::new(Code::NotFramed, "", expected, &found));
             }
-            Validator::Avro(validator) => validator.check(body),
-            Validator::Json(validator) => validator.check(body),
+            (Validator::Avro(validator), _) => validator.check(body),
+            (Validator::Json(validator), _) => validator.check(body),
         };
         if checked.is_ok()
             && self.key.properties.is_empty()
@@ -300,6 +313,14 @@ impl VersionRule {
     }
 }
 
+#[cold]
+fn not_framed(encoding: &str, body: &[u8]) -> Verdict {
+    let expected =
+        format!("{encoding} with a schema id (first byte 0, or header __value_schema_id)");
+    let found = format!("first byte {}", body.first().copied().unwrap_or_default());
+    Verdict::refused(Reason::new(Code::NotFramed, "", expected, &found))
+}
+
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
@@ -315,6 +336,7 @@ mod tests {
             version: "1.0.0".parse().expect("version"),
             encoding: Encoding::Json,
             schema: SCHEMA,
+            record: "event",
             key: &key,
             settings: &settings,
             bindings: &[Binding {
@@ -356,6 +378,69 @@ mod tests {
         let framed = [&[0, 0, 0, 0, 7][..], plain].concat();
         assert_eq!(rules.judge(&event(Some(plain))), Ok(Verdict::Accepted));
         assert_eq!(rules.judge(&event(Some(&framed))), Ok(Verdict::Accepted));
+    }
+
+    #[test]
+    fn protobuf_events_are_framed_either_way() {
+        let schema = "syntax = \"proto3\"; package p; message A { string a = 1; } message B { string id = 1; }";
+        let version = ActiveVersion {
+            version: "1.0.0".parse().expect("version"),
+            encoding: Encoding::Protobuf,
+            schema,
+            record: "p.B",
+            key: &free_key(),
+            settings: &Settings::default(),
+            bindings: &[Binding {
+                id: 7,
+                guid: [1; 16],
+            }],
+        };
+        let rules = PortRules::compile("c", &[version])
+            .expect("compiles")
+            .expect("has a version");
+        let judged = |header: Option<&[u8]>, value: &[u8]| {
+            let headers = [(VALUE_SCHEMA_ID_HEADER, header)];
+            let headers = if header.is_some() { &headers[..] } else { &[] };
+            let event = Event {
+                key: None,
+                value: Some(value),
+                headers,
+            };
+            codes(&rules.judge_known(&event))
+        };
+        let body = [0x0a, 1, b'x'];
+        let framed = |indexes: &[u8]| [&[0, 0, 0, 0, 7][..], indexes, &body].concat();
+        let guid = |rest: &[u8]| [&[1; 17][..], rest].concat();
+        assert_eq!(judged(None, &framed(&[2, 2])), []);
+        assert_eq!(judged(Some(&guid(&[2, 2])), &body), []);
+        assert_eq!(judged(None, &framed(&[0])), [Code::WrongType]);
+        assert_eq!(judged(None, &framed(&[])), [Code::NotFramed]);
+        assert_eq!(judged(None, &body), [Code::NotFramed]);
+        assert_eq!(judged(None, &[0, 0, 0, 0, 7]), [Code::NotFramed]);
+        assert_eq!(
+            judged(None, &[0, 0, 0, 0, 8, 2, 2]),
+            [Code::UnknownSchemaId]
+        );
+        assert_eq!(judged(Some(&guid(&[])), &body), [Code::NotFramed]);
+        assert_eq!(judged(Some(&guid(&[2, 2, 0])), &body), [Code::NotFramed]);
+        assert_eq!(judged(Some(&[2; 17]), &body), [Code::NotFramed]);
+        assert_eq!(
+            judged(Some(&guid(&[2, 2])), &framed(&[2, 2])),
+            [Code::Undecodable]
+        );
+    }
+
+    #[test]
+    fn only_protobuf_has_more_in_the_header() {
+        let rules = rules(Settings::default(), free_key());
+        let header = [1; 18];
+        let headers = [(VALUE_SCHEMA_ID_HEADER, Some(&header[..]))];
+        let value = br#"{"id":"a","n":1}"#;
+        let event = Event {
+            headers: &headers,
+            ..event(Some(value))
+        };
+        assert_eq!(codes(&rules.judge_known(&event)), [Code::NotFramed]);
     }
 
     #[test]

@@ -296,7 +296,7 @@ fn unknown_type(property: &Property, given: Option<&str>) -> String {
 }
 
 /// `usage-record` and `usage_record` are both `UsageRecord`.
-fn pascal_case(name: &str) -> String {
+pub(crate) fn pascal_case(name: &str) -> String {
     name.split(|c: char| !c.is_ascii_alphanumeric())
         .filter(|part| !part.is_empty())
         .map(|part| {

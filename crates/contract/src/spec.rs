@@ -3,8 +3,12 @@
 //! The document stays the truth and is given back as given; this is what the machine takes from it. A spec can be
 //! derived again from the stored document at any time and comes out the same.
 
+use crate::avro::AvroValidator;
 use crate::document::odcs::{Odcs, Property, SchemaObject, SlaProperty};
+use crate::json::JsonValidator;
+use crate::protobuf::{self, ProtobufEvents};
 use crate::schema::{self, Additional};
+use crate::schema_error::SchemaError;
 use crate::settings::{Mode, Settings, Treatment};
 use crate::version::Version;
 use serde::{Deserialize, Serialize};
@@ -19,6 +23,8 @@ pub enum Encoding {
     Avro,
     /// JSON text, plain or framed.
     Json,
+    /// Protobuf binary, framed with a schema id and a message's indexes.
+    Protobuf,
 }
 
 impl Encoding {
@@ -27,7 +33,24 @@ impl Encoding {
         match self {
             Encoding::Avro => "AVRO",
             Encoding::Json => "JSON",
+            Encoding::Protobuf => "PROTOBUF",
         }
+    }
+
+    /// The name in documents and facts: `avro`, `json`, `protobuf`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Encoding::Avro => "avro",
+            Encoding::Json => "json",
+            Encoding::Protobuf => "protobuf",
+        }
+    }
+
+    /// The encoding of that name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        [Encoding::Avro, Encoding::Json, Encoding::Protobuf]
+            .into_iter()
+            .find(|encoding| encoding.name() == name)
     }
 }
 
@@ -72,7 +95,7 @@ pub struct Spec {
     pub encoding: Encoding,
     /// The schema that judges values, as text.
     pub schema: String,
-    /// Name of the value's record or object.
+    /// Name of the value's record or object; for Protobuf the full name of the message that events are.
     pub record: String,
     /// The fields, flattened.
     pub fields: Vec<Field>,
@@ -119,6 +142,11 @@ pub fn derive(odcs: &Odcs, files: &BTreeMap<String, String>) -> Result<Spec, Vec
         &mut errors,
     );
     let fields = fields(object);
+    let record = schema.as_ref().map(|(_, record)| record.clone());
+    if let (Encoding::Protobuf, Some((text, record))) = (encoding, &schema) {
+        errors.extend(undeclared(object, text, record));
+    }
+    let schema = schema.map(|(text, _)| text);
     let key = keep(key(object).map_err(|e| vec![e]), &mut errors);
     let (Some(schema), Some(key)) = (schema, key) else {
         return Err(errors);
@@ -134,7 +162,7 @@ pub fn derive(odcs: &Odcs, files: &BTreeMap<String, String>) -> Result<Spec, Vec
         purpose: description.purpose.unwrap_or_default().trim().to_owned(),
         encoding,
         schema,
-        record: object.name.clone().unwrap_or_else(|| "event".to_owned()),
+        record: record.unwrap_or_default(),
         fields,
         key,
         settings,
@@ -158,15 +186,10 @@ fn encoding(odcs: &Odcs) -> Result<Encoding, String> {
         return Ok(Encoding::Avro);
     };
     match server.format.as_deref() {
-        None | Some("json") => Ok(Encoding::Json),
-        Some("avro") => Ok(Encoding::Avro),
-        Some("protobuf") => Err(
-            "the Kafka server's `format` is protobuf, which is not available yet; use avro or json"
-                .to_owned(),
-        ),
-        Some(other) => Err(format!(
-            "the Kafka server's `format` is `{other}`; expected json or avro"
-        )),
+        None => Ok(Encoding::Json),
+        Some(format) => Encoding::from_name(format).ok_or_else(|| {
+            format!("the Kafka server's `format` is `{format}`; expected json, avro or protobuf")
+        }),
     }
 }
 
@@ -180,13 +203,14 @@ fn single_object(odcs: &Odcs) -> Result<&SchemaObject, String> {
     }
 }
 
+/// The schema's text, and the name of the record in it.
 fn schema_text(
     odcs: &Odcs,
     object: &SchemaObject,
     encoding: Encoding,
     settings: &Settings,
     files: &BTreeMap<String, String>,
-) -> Result<String, Vec<String>> {
+) -> Result<(String, String), Vec<String>> {
     let text = match odcs.implementation() {
         Some(path) => files.get(path).cloned().ok_or_else(|| {
             vec![format!(
@@ -198,9 +222,9 @@ fn schema_text(
     let origin = odcs
         .implementation()
         .unwrap_or("the schema derived from `properties`");
-    parse_check(encoding, &text)
-        .map_err(|error| vec![format!("{origin} does not parse: {error}")])?;
-    Ok(text)
+    let name = object.name.as_deref().unwrap_or("event");
+    let record = record(encoding, &text, name).map_err(|error| vec![format!("{origin}{error}")])?;
+    Ok((text, record))
 }
 
 fn derived_schema(
@@ -209,6 +233,13 @@ fn derived_schema(
     encoding: Encoding,
     settings: &Settings,
 ) -> Result<String, Vec<String>> {
+    if encoding == Encoding::Protobuf {
+        return Err(vec![
+            "the Kafka server's `format` is protobuf, which takes its schema from a .proto file: name it in \
+             `authoritativeDefinitions` as `{type: implementation, url: <relative path>}`"
+                .to_owned(),
+        ]);
+    }
     if object.properties.is_empty() {
         let name = object.name.as_deref().unwrap_or("(unnamed)");
         return Err(vec![format!("schema object `{name}` has no `properties`")]);
@@ -226,20 +257,43 @@ fn derived_schema(
             };
             schema::to_json_schema(object, additional)
         }
+        Encoding::Protobuf => Err(Vec::new()),
     }
 }
 
-fn parse_check(encoding: Encoding, text: &str) -> Result<(), String> {
+/// Compile the schema; gives the name of the record that values are.
+fn record(encoding: Encoding, text: &str, name: &str) -> Result<String, String> {
+    let unparsed = |error: SchemaError| format!(" does not parse: {error}");
     match encoding {
-        Encoding::Avro => match crate::avro::AvroValidator::compile(text) {
-            Ok(_) => Ok(()),
-            Err(error) => Err(error.to_string()),
-        },
-        Encoding::Json => match crate::json::JsonValidator::compile(text) {
-            Ok(_) => Ok(()),
-            Err(error) => Err(error.to_string()),
-        },
+        Encoding::Avro => AvroValidator::compile(text).map(drop).map_err(unparsed)?,
+        Encoding::Json => JsonValidator::compile(text).map(drop).map_err(unparsed)?,
+        Encoding::Protobuf => {
+            protobuf::Schema::parse(text, &[]).map_err(unparsed)?;
+            let events = ProtobufEvents::compile(text, name).map_err(|error| match error {
+                SchemaError::Invalid { problem, .. } => format!(": {problem}"),
+                SchemaError::NotJson { .. } | SchemaError::TooLarge { .. } => unparsed(error),
+            })?;
+            return Ok(events.message().to_owned());
+        }
     }
+    Ok(name.to_owned())
+}
+
+/// Properties of the document that the message does not have: readers would look for them in vain, and a key of them
+/// could not be made.
+fn undeclared(object: &SchemaObject, text: &str, record: &str) -> Vec<String> {
+    let Ok(events) = ProtobufEvents::compile(text, record) else {
+        return Vec::new();
+    };
+    let fields = events.fields();
+    let names = object
+        .properties
+        .iter()
+        .filter_map(|property| property.name.as_deref());
+    names
+        .filter(|name| !fields.iter().any(|field| field.path == *name))
+        .map(|name| format!("property `{name}` is no field of the message {record}"))
+        .collect()
 }
 
 fn key(object: &SchemaObject) -> Result<Key, String> {
@@ -378,6 +432,59 @@ mod tests {
         let files = BTreeMap::from([("call.avsc".to_owned(), "{\"type\":\"recrod\"}".to_owned())]);
         let broken = derive(&odcs(&text), &files).expect_err("broken");
         assert!(broken[0].contains("call.avsc does not parse"), "{broken:?}");
+    }
+
+    #[test]
+    fn a_protobuf_contract_names_its_file_and_its_message() {
+        let text = |object: &str| {
+            format!(
+                "{BASE}servers: [{{server: d, type: kafka, format: protobuf}}]\nschema:\n- {object}\n"
+            )
+        };
+        let named = "authoritativeDefinitions: [{type: implementation, url: shop.proto}]";
+        let derived = |object: &str, file: &str| {
+            let files = BTreeMap::from([("shop.proto".to_owned(), file.to_owned())]);
+            derive(&odcs(&text(object)), &files)
+        };
+        let two = "syntax = \"proto3\"; package s; message A { string a = 1; } message OrderPlaced { string id = 1; }";
+        let keyed = format!(
+            "{{name: order-placed, {named}, properties: [{{name: id, logicalType: string, required: true, primaryKey: true}}]}}"
+        );
+        let spec = derived(&keyed, two).expect("derives");
+        assert_eq!(spec.encoding, Encoding::Protobuf);
+        assert_eq!(spec.record, "s.OrderPlaced");
+        assert_eq!(spec.key.properties, ["id"]);
+        assert_eq!(spec.schema, two);
+
+        let wrong = |object: &str, file: &str| derived(object, file).expect_err("wrong").join("; ");
+        let none = wrong(
+            "{name: order, properties: [{name: id, logicalType: string}]}",
+            two,
+        );
+        assert!(
+            none.contains("takes its schema from a .proto file"),
+            "{none}"
+        );
+        let several = wrong(&format!("{{name: order, {named}}}"), two);
+        assert!(
+            several.starts_with("shop.proto: the file has 2 messages"),
+            "{several}"
+        );
+        let broken = wrong(&format!("{{name: a, {named}}}"), "message {");
+        assert!(
+            broken.starts_with("shop.proto does not parse: "),
+            "{broken}"
+        );
+        let empty = wrong(
+            &format!("{{name: a, {named}}}"),
+            "syntax = \"proto3\"; enum E { Z = 0; }",
+        );
+        assert!(empty.contains("has no message"), "{empty}");
+        let other = wrong(&keyed, "syntax = \"proto3\"; message A { string a = 1; }");
+        assert!(
+            other.contains("property `id` is no field of the message A"),
+            "{other}"
+        );
     }
 
     #[test]

@@ -4,7 +4,9 @@
 //! shape is a new version of the type with a schema of its own, never an edit.
 //! Bodies carry the full state after the event, so that replay needs no other source.
 
+use contract::document::{self, Document};
 use contract::settings::{Mode, Settings, Treatment};
+use contract::spec::{self, Spec};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -111,7 +113,7 @@ pub struct ContractVersion {
     pub title: String,
     /// What it is for.
     pub purpose: String,
-    /// `avro` or `json`.
+    /// `avro`, `json` or `protobuf`.
     pub encoding: String,
     /// Schema that judges values, as text.
     pub schema: String,
@@ -127,6 +129,17 @@ pub struct ContractVersion {
     pub files: BTreeMap<String, String>,
     /// The document as given, personal spans as commitments.
     pub document: String,
+}
+
+impl ContractVersion {
+    /// The spec, derived again from the document.
+    pub fn spec(&self) -> Option<Spec> {
+        let documents = document::parse("stored", &self.document).ok()?;
+        match &documents.first()?.document {
+            Document::Contract(odcs) => spec::derive(odcs, &self.files).ok(),
+            Document::Domain(_) | Document::Team(_) | Document::Product(_) => None,
+        }
+    }
 }
 
 /// Key rule.

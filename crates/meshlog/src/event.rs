@@ -1,23 +1,50 @@
-//! Events decoded for people and programs: Avro by the schema that the event names, JSON as it stands.
+//! Events decoded for people and programs: Avro and Protobuf by the schema that the event names, JSON as it stands.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use contract::avro::AvroValidator;
 use contract::framing::{Framing, VALUE_SCHEMA_ID_HEADER, read_framing};
+use contract::protobuf::ProtobufEvents;
 use contract::spec::Encoding;
 use kafka::Record;
 use serde_json::{Map, Value, json};
 
-use crate::port::Port;
+use crate::port::{BoundVersion, Port};
 
 /// Reads values of one port.
 #[derive(Debug)]
 pub(crate) struct Decoder {
     encoding: Encoding,
-    validators: Vec<AvroValidator>,
+    schemas: Vec<Schema>,
     by_id: BTreeMap<u32, usize>,
     by_guid: BTreeMap<[u8; 16], usize>,
+}
+
+/// A schema that values are read with.
+#[derive(Debug)]
+enum Schema {
+    Avro(AvroValidator),
+    Protobuf(ProtobufEvents),
+}
+
+impl Schema {
+    /// `None` for an encoding that needs no schema to be read.
+    fn compile(version: &BoundVersion) -> anyhow::Result<Option<Self>> {
+        let compiled = match version.encoding {
+            Encoding::Json => return Ok(None),
+            Encoding::Avro => AvroValidator::compile(&version.schema).map(Schema::Avro),
+            Encoding::Protobuf => {
+                ProtobufEvents::compile(&version.schema, &version.message).map(Schema::Protobuf)
+            }
+        };
+        compiled.map(Some).map_err(|error| {
+            anyhow::anyhow!(
+                "the schema of version {} does not compile: {error}",
+                version.version
+            )
+        })
+    }
 }
 
 /// A value cannot be shown as the contract has it.
@@ -50,23 +77,16 @@ impl Decoder {
             .map_or(Encoding::Json, |version| version.encoding);
         let mut decoder = Self {
             encoding,
-            validators: Vec::new(),
+            schemas: Vec::new(),
             by_id: BTreeMap::new(),
             by_guid: BTreeMap::new(),
         };
-        for version in port
-            .versions
-            .iter()
-            .filter(|version| version.encoding == Encoding::Avro)
-        {
-            let compiled = AvroValidator::compile(&version.schema).map_err(|error| {
-                anyhow::anyhow!(
-                    "the schema of version {} does not compile: {error}",
-                    version.version
-                )
-            })?;
-            let index = decoder.validators.len();
-            decoder.validators.push(compiled);
+        for version in &port.versions {
+            let Some(compiled) = Schema::compile(version)? else {
+                continue;
+            };
+            let index = decoder.schemas.len();
+            decoder.schemas.push(compiled);
             for binding in &version.bindings {
                 decoder.by_id.insert(binding.schema_id, index);
                 decoder
@@ -88,20 +108,26 @@ impl Decoder {
         if self.encoding == Encoding::Json {
             return write_json(framing.body(), out);
         }
-        let (index, body) = match framing {
-            Framing::Prefix { id, body } => (self.by_id.get(&id), body),
-            Framing::Header { guid, body } => (self.by_guid.get(&guid), body),
+        let (index, indexes, body) = match framing {
+            Framing::Prefix { id, body } => (self.by_id.get(&id), None, body),
+            Framing::Header {
+                guid,
+                indexes,
+                body,
+            } => (self.by_guid.get(&guid), Some(indexes), body),
             Framing::Plain(_) => {
                 return Err(Undecoded::Broken("the value names no schema".to_owned()));
             }
         };
         let index = *index.ok_or_else(|| Undecoded::UnknownSchema(name(&framing)))?;
-        let decoded = self.validators[index]
-            .decode_json(body)
-            .map_err(|reasons| {
-                let texts: Vec<String> = reasons.iter().map(ToString::to_string).collect();
-                Undecoded::Broken(texts.join("; "))
-            })?;
+        let decoded = match &self.schemas[index] {
+            Schema::Avro(validator) => validator.decode_json(body),
+            Schema::Protobuf(events) => events.decode_json(indexes, body),
+        };
+        let decoded = decoded.map_err(|reasons| {
+            let texts: Vec<String> = reasons.iter().map(ToString::to_string).collect();
+            Undecoded::Broken(texts.join("; "))
+        })?;
         serde_json::to_writer(out, &decoded).map_err(|error| Undecoded::Broken(error.to_string()))
     }
 
@@ -248,6 +274,32 @@ mod tests {
             .headers
             .push(kafka::Header::new(VALUE_SCHEMA_ID_HEADER, guid));
         assert_eq!(decoder.value(&by_guid), Ok(json!("hi")));
+    }
+
+    #[test]
+    fn protobuf_is_decoded_by_the_schema_it_names() {
+        let text = "syntax = \"proto3\"; message E { string order_id = 1; int64 n = 2; }";
+        let decoder = Decoder::new(&port(Encoding::Protobuf, text)).expect("compiles");
+        let expected = r#"{"order_id":"hi","n":5}"#;
+        let shown = |value: &[u8]| shown(&decoder, value);
+        assert_eq!(
+            shown(b"\0\0\0\0\x07\0\x0a\x02hi\x10\x05"),
+            Ok(expected.to_owned())
+        );
+        assert!(matches!(
+            shown(b"\0\0\0\0\x07\0\x0a\x03hi"),
+            Err(Undecoded::Broken(_))
+        ));
+        let mut by_guid = record(b"\x0a\x02hi\x10\x05");
+        let guid = decoder.by_guid.keys().next().expect("bound");
+        let header = [&[1][..], &guid[..], &[0]].concat();
+        by_guid
+            .headers
+            .push(kafka::Header::new(VALUE_SCHEMA_ID_HEADER, header));
+        assert_eq!(
+            decoder.value(&by_guid),
+            Ok(json!({"order_id": "hi", "n": 5}))
+        );
     }
 
     #[test]

@@ -52,6 +52,8 @@ pub(crate) struct BoundVersion {
     pub(crate) encoding: Encoding,
     /// The schema of values.
     pub(crate) schema: String,
+    /// Which message of a Protobuf schema events are; empty for the other encodings.
+    pub(crate) message: String,
     /// How keys are made.
     pub(crate) key: Key,
     /// Schema ids.
@@ -63,6 +65,8 @@ pub(crate) struct BoundVersion {
 struct Content {
     encoding: Encoding,
     schema: Value,
+    #[serde(default)]
+    message: Option<String>,
     key: Key,
 }
 
@@ -96,6 +100,7 @@ impl Port {
                 version,
                 encoding: content.encoding,
                 schema,
+                message: content.message.unwrap_or_default(),
                 key: content.key,
                 bindings: activation.schemas,
             });
@@ -148,6 +153,7 @@ impl Port {
                 version: "1.0.0".into(),
                 encoding,
                 schema: schema.into(),
+                message: String::new(),
                 key,
                 bindings: vec![binding],
             }],

@@ -7,6 +7,7 @@ mod demo;
 mod flights;
 mod kill;
 mod moving;
+mod protobuf;
 mod rebuild;
 mod registries;
 mod registry;

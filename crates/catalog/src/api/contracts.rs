@@ -91,10 +91,10 @@ fn exported(
     body: &body::ContractVersion,
     format: &str,
 ) -> Result<(&'static str, String), Problem> {
-    let schema = if body.encoding == "avro" {
-        "avro"
-    } else {
-        "jsonschema"
+    let (schema, kind) = match body.encoding.as_str() {
+        "avro" => ("avro", "application/vnd.apache.avro+json"),
+        "protobuf" => ("protobuf", "text/plain; charset=utf-8"),
+        _ => ("jsonschema", "application/schema+json"),
     };
     match format {
         "odcs" => {
@@ -103,11 +103,8 @@ fn exported(
             let yaml = "application/yaml; charset=utf-8";
             Ok((if json { "application/json" } else { yaml }, document))
         }
-        "schema" => Ok(("application/json", body.schema.clone())),
-        "avro" if schema == "avro" => Ok(("application/vnd.apache.avro+json", body.schema.clone())),
-        "jsonschema" if schema == "jsonschema" => {
-            Ok(("application/schema+json", body.schema.clone()))
-        }
+        "schema" if schema != "protobuf" => Ok(("application/json", body.schema.clone())),
+        named if named == "schema" || named == schema => Ok((kind, body.schema.clone())),
         other => {
             let detail = format!(
                 "format={other} is not available for this contract; use json, odcs, schema or {schema}."
@@ -143,7 +140,7 @@ fn version_json(
     let port = mesh
         .port_of(&body.contract_id, version.major)
         .map(|(address, _)| address);
-    // A schema is JSON for every encoding there is; were it not, it would stand as text.
+    // A schema that is no JSON stands as text.
     let schema = serde_json::from_str::<Value>(&body.schema).unwrap_or(json!(body.schema));
     json!({
         "id": body.contract_id, "version": version, "title": body.title, "purpose": body.purpose,
@@ -152,7 +149,7 @@ fn version_json(
         "bump": body.bump, "supersedes": body.supersedes, "key": body.key,
         "settings": body.settings, "fields": details.fields, "sla": details.sla,
         "limitations": details.limitations, "usage": details.usage, "tags": details.tags,
-        "schema": schema, "files": body.files.keys().collect::<Vec<_>>(),
+        "schema": schema, "message": details.message, "files": body.files.keys().collect::<Vec<_>>(),
         "readers": model::readers(mesh, &body.contract_id).collect::<Vec<_>>(),
         "approved_seq": approved.created_seq, "approved_at": time_text(approved.changed_ms),
         "document": moment.view.people.reveal(&body.document), "position": moment.position(),

@@ -6,6 +6,7 @@ use super::layout::code;
 use crate::api::Site;
 use crate::config::Shown;
 use crate::model::PortInfo;
+use contract::protobuf::ProtobufEvents;
 use governance::body::ContractVersion;
 use maud::{Markup, html};
 
@@ -23,19 +24,21 @@ struct Snippet {
 /// All programs for a port, the first one open.
 pub(crate) fn all(site: &Site, info: &PortInfo<'_>, contract: &ContractVersion) -> Markup {
     let (shown, topic) = (site.shown(), info.body.address.as_str());
-    let avro = contract.encoding == "avro";
-    let rest = if avro {
-        vec![
+    let rest = match contract.encoding.as_str() {
+        "avro" => vec![
             python_avro(shown, topic),
-            console_avro(shown, topic),
+            console_framed(shown, topic, "avro"),
             rust_avro(shown, topic),
-        ]
-    } else {
-        vec![
+        ],
+        "protobuf" => vec![
+            python_protobuf(site, topic, contract),
+            console_framed(shown, topic, "protobuf"),
+        ],
+        _ => vec![
             python_json(shown, topic),
             console_json(shown, topic),
             rust_json(shown, topic),
-        ]
+        ],
     };
     html! {
         div.snippets {
@@ -148,6 +151,57 @@ finally:
     }
 }
 
+fn python_protobuf(site: &Site, topic: &str, contract: &ContractVersion) -> Snippet {
+    let shown = site.shown();
+    let (bootstrap, registry, http) = (&shown.bootstrap_servers, &shown.registry, &shown.http);
+    let (id, version) = (&contract.contract_id, &contract.version);
+    let message = contract.spec().and_then(|spec| {
+        let events = ProtobufEvents::compile(&spec.schema, &spec.record).ok()?;
+        Some(events.local_name().to_owned())
+    });
+    let message = message.unwrap_or_else(|| "Event".to_owned());
+    let text = format!(
+        r#"# once: curl -o events.proto "{http}/api/v1/contracts/{id}/versions/{version}?format=protobuf"
+#       python -m grpc_tools.protoc -I. --python_out=. events.proto
+from confluent_kafka import Consumer, KafkaException
+from confluent_kafka.schema_registry.protobuf import ProtobufDeserializer
+from confluent_kafka.serialization import MessageField, SerializationContext
+from confluent_kafka.schema_registry import SchemaRegistryClient
+
+import events_pb2
+
+registry = SchemaRegistryClient({{"url": "{registry}"}})
+decode = ProtobufDeserializer(
+    events_pb2.{message}, {{"use.deprecated.format": False}}, registry
+)
+consumer = Consumer({{
+    "bootstrap.servers": "{bootstrap}",
+    "group.id": "{GROUP}",
+    "auto.offset.reset": "earliest",
+    "isolation.level": "read_committed",
+}})
+consumer.subscribe(["{topic}"])
+try:
+    while True:
+        message = consumer.poll(1.0)
+        if message is None:
+            continue
+        if message.error():
+            raise KafkaException(message.error())
+        context = SerializationContext(message.topic(), MessageField.VALUE, message.headers())
+        print(decode(message.value(), context))
+except KeyboardInterrupt:
+    pass
+finally:
+    consumer.close()"#
+    );
+    Snippet {
+        name: "Python",
+        needs: "pip install grpcio-tools \"confluent-kafka[protobuf,schemaregistry]\"",
+        text,
+    }
+}
+
 fn console_json(shown: &Shown, topic: &str) -> Snippet {
     let bootstrap = &shown.bootstrap_servers;
     let text = format!(
@@ -160,10 +214,10 @@ fn console_json(shown: &Shown, topic: &str) -> Snippet {
     }
 }
 
-fn console_avro(shown: &Shown, topic: &str) -> Snippet {
+fn console_framed(shown: &Shown, topic: &str, encoding: &str) -> Snippet {
     let (bootstrap, registry) = (&shown.bootstrap_servers, &shown.registry);
     let text = format!(
-        "kafka-avro-console-consumer --bootstrap-server {bootstrap} \\\n  --topic {topic} \\\n  --from-beginning --isolation-level read_committed \\\n  --property schema.registry.url={registry}"
+        "kafka-{encoding}-console-consumer --bootstrap-server {bootstrap} \\\n  --topic {topic} \\\n  --from-beginning --isolation-level read_committed \\\n  --property schema.registry.url={registry}"
     );
     Snippet {
         name: "Java console",

@@ -195,6 +195,45 @@ async fn a_contract_comes_back_byte_for_byte() {
 }
 
 #[tokio::test]
+async fn a_protobuf_contract_is_shown_with_its_file_and_message() {
+    let mut fixture = Fixture::founded();
+    fixture.apply("devices", "alice", "devices");
+    fixture.activate_what_is_due();
+    let (site, _sender) = fixture.site();
+    let path = "/api/v1/contracts/devices-readings/versions/1.0.0";
+    let body = ok(&site, path).await;
+    assert_eq!(body["encoding"], "protobuf");
+    assert_eq!(body["message"], "telemetry.v1.Reading");
+    let root = env!("CARGO_MANIFEST_DIR");
+    let file = format!("{root}/../../schemas/examples/devices/readings.proto");
+    let file = std::fs::read_to_string(file).expect("reads");
+    assert_eq!(body["schema"], file.as_str());
+    for format in ["schema", "protobuf"] {
+        let answer = json(&site, &format!("{path}?format={format}")).await;
+        assert_eq!(answer, (StatusCode::OK, Value::String(file.clone())));
+    }
+    let other = json(&site, &format!("{path}?format=avro")).await;
+    assert_eq!(other.0, StatusCode::BAD_REQUEST);
+    let pages = [
+        ("/contracts/devices-readings/1.0.0", "message Alarm"),
+        ("/contracts/devices-readings/1.0.0", "celsius"),
+        ("/products/devices/readings", "events_pb2.Reading,"),
+        (
+            "/products/devices/readings",
+            "kafka-protobuf-console-consumer",
+        ),
+    ];
+    for (page, text) in pages {
+        let (status, shown) = json(&site, page).await;
+        assert_eq!(status, StatusCode::OK, "{page}");
+        assert!(
+            shown.as_str().is_some_and(|shown| shown.contains(text)),
+            "{page}: {text}"
+        );
+    }
+}
+
+#[tokio::test]
 async fn proposals_tell_what_became_of_them() {
     let mut fixture = Fixture::full();
     let (site, sender) = fixture.site();

@@ -4,7 +4,8 @@ use super::program::{Op, Program, places};
 use super::wire::{Cursor, Fault, Form, Silent, Trail, walk};
 use super::{MessageIndexes, Schema};
 use crate::pointer;
-use crate::verdict::{Code, Reason};
+use crate::settings::Treatment;
+use crate::verdict::{Code, MAX_REASONS, Reason};
 use std::collections::BTreeMap;
 
 /// The messages of a schema, ready to check bodies with.
@@ -16,8 +17,8 @@ pub struct ProtobufValidator {
 }
 
 impl ProtobufValidator {
-    /// Compile every message of a schema's file.
-    pub fn compile(schema: &Schema) -> Self {
+    /// Compile every message of a schema's file; `unknown` says what is done with fields that it does not have.
+    pub fn compile(schema: &Schema, unknown: Treatment) -> Self {
         let places = places(schema);
         let messages: Vec<_> = places.iter().map(|(_, message)| message.clone()).collect();
         let paths = places.iter().map(|(path, _)| MessageIndexes::new(path));
@@ -27,14 +28,14 @@ impl ProtobufValidator {
             .filter_map(|(root, path)| Some((path?, root)));
         Self {
             roots: roots.collect(),
-            program: Program::compile(&messages),
+            program: Program::compile(&messages, unknown),
         }
     }
 
     /// Check what stands after the schema's id: the indexes of a message, and the message.
     ///
     /// # Errors
-    /// The reason against it.
+    /// Every reason against it, up to the first byte after which nothing can be told.
     pub fn check(&self, body: &[u8]) -> Result<(), Vec<Reason>> {
         let (indexes, message) = MessageIndexes::decode(body).map_err(|reason| vec![reason])?;
         self.check_message(&indexes, message)
@@ -43,7 +44,7 @@ impl ProtobufValidator {
     /// Check a message whose place in the file is known.
     ///
     /// # Errors
-    /// The reason against it: the schema has no such message, or the first byte that does not fit.
+    /// Every reason against it: the schema has no such message, or what of the bytes does not fit.
     #[inline]
     pub fn check_message(
         &self,
@@ -73,16 +74,18 @@ impl ProtobufValidator {
             counts: vec![BTreeMap::new()],
             form: Form::Varint,
             message: root,
+            reasons: Vec::new(),
         };
-        match walk(
+        let stopped = walk(
             &self.program,
             root,
             &mut Cursor::new(message),
             &mut explanation,
-        ) {
-            Ok(()) => vec![],
-            Err(fault) => vec![explanation.reason(fault)],
+        );
+        if let Err(fault) = stopped {
+            explanation.note(fault);
         }
+        explanation.reasons
     }
 }
 
@@ -96,6 +99,7 @@ struct Explanation<'a> {
     form: Form,
     /// The root.
     message: u32,
+    reasons: Vec<Reason>,
 }
 
 impl Trail for Explanation<'_> {
@@ -118,9 +122,36 @@ impl Trail for Explanation<'_> {
     fn form(&mut self, form: Form) {
         self.form = form;
     }
+
+    fn fault(&mut self, fault: Fault) -> Result<(), Fault> {
+        if self.reasons.len() >= MAX_REASONS {
+            return Err(fault);
+        }
+        self.note(fault);
+        Ok(())
+    }
 }
 
 impl Explanation<'_> {
+    fn note(&mut self, fault: Fault) {
+        if self.reasons.len() < MAX_REASONS {
+            let reason = self.reason(fault);
+            self.reasons.push(reason);
+        }
+    }
+
+    /// The message that is being read.
+    fn here(&self) -> u32 {
+        let last = self.path.last();
+        let field =
+            last.map(|&(message, field, _)| &self.program.messages[message as usize].fields[field]);
+        match field.map(|field| field.op) {
+            Some(Op::Message(message) | Op::Group(message)) => message,
+            Some(Op::Varint | Op::Enum(_) | Op::Fixed32 | Op::Fixed64 | Op::Bytes | Op::Text)
+            | None => self.message,
+        }
+    }
+
     fn reason(&self, fault: Fault) -> Reason {
         let mut path = String::new();
         for &(message, field, item) in &self.path {
@@ -143,15 +174,23 @@ impl Explanation<'_> {
             Fault::Form => (Code::WrongType, self.form.describe()),
             Fault::Depth => (Code::TooComplex, "deeper nesting than any reader follows"),
             Fault::Missing(place) => {
-                let message = match field.map(|field| field.op) {
-                    Some(Op::Message(message) | Op::Group(message)) => message,
-                    Some(Op::Varint | Op::Fixed32 | Op::Fixed64 | Op::Bytes | Op::Text) | None => {
-                        self.message
-                    }
-                };
-                let field = &self.program.messages[message as usize].fields[place];
+                let field = &self.program.messages[self.here() as usize].fields[place];
                 pointer::push(&mut path, &field.name);
                 return Reason::new(Code::Missing, path, "a value", "nothing");
+            }
+            Fault::Unknown(number) => {
+                let name = &self.program.messages[self.here() as usize].name;
+                let found = format!("a field of number {number}");
+                return Reason::new(
+                    Code::Undeclared,
+                    path,
+                    format!("only fields of {name}"),
+                    &found,
+                );
+            }
+            Fault::Symbol(number) => {
+                let expected = format!("a value of {expected}");
+                return Reason::new(Code::OutOfBounds, path, expected, &number.to_string());
             }
         };
         Reason::new(code, path, expected, found)

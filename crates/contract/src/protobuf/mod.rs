@@ -5,6 +5,7 @@
 //!  base64 ──────descriptor──────┤
 //!                               ├──normal──▶ print: normalized text
 //!                               └──load (imports) ──compile──▶ descriptors ──program──▶ check(body)
+//!                                                                          └──event──▶ the contract's message
 //! ```
 //!
 //! Two parsers read a text, on purpose. Identity and compatibility are made of the text as written, which a descriptor
@@ -18,6 +19,7 @@ mod bundle;
 mod check;
 mod compile;
 mod descriptor;
+mod event;
 mod indexes;
 mod lexer;
 mod load;
@@ -33,9 +35,11 @@ mod wire;
 pub use bundle::is_bundled;
 pub use check::ProtobufValidator;
 pub use compile::Schema;
+pub use event::{EventField, ProtobufEvents};
 pub use indexes::MessageIndexes;
 
 pub(crate) use compile::{check, derived_json_name};
+pub(crate) use event::{to_json, type_name};
 pub(crate) use load::{Loaded, load};
 pub(crate) use names::{Found, Names, Symbol, join};
 pub(crate) use normal::{map_of, normalized, without_extensions};

@@ -1,13 +1,19 @@
 //! The compiled form of a schema's messages that the walk runs: the fields of a message side by side, by number.
 
 use super::Schema;
-use prost_reflect::{Cardinality, FieldDescriptor, Kind, MessageDescriptor};
+use crate::settings::Treatment;
+use prost_reflect::{
+    Cardinality, EnumDescriptor, ExtensionDescriptor, FieldDescriptor, Kind, MessageDescriptor,
+    Syntax,
+};
 use std::collections::BTreeMap;
 
 /// What to read next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Op {
     Varint,
+    /// A closed enumeration: an index of the program's.
+    Enum(u32),
     Fixed32,
     Fixed64,
     Bytes,
@@ -32,6 +38,7 @@ pub(super) struct Field {
 /// A message's fields, by number.
 #[derive(Debug)]
 pub(super) struct Message {
+    pub(super) name: String,
     pub(super) fields: Box<[Field]>,
     /// The bits of all required fields; those after the 128th are not checked, which no message has.
     pub(super) required: u128,
@@ -60,6 +67,10 @@ impl Message {
 #[derive(Debug)]
 pub(super) struct Program {
     pub(super) messages: Vec<Message>,
+    /// The numbers of each closed enumeration, sorted.
+    pub(super) enums: Vec<Box<[i32]>>,
+    /// What is done with a field that a message does not have.
+    pub(super) unknown: Treatment,
 }
 
 /// Gives every message its index before its fields are compiled, so that recursive ones find theirs.
@@ -67,11 +78,13 @@ pub(super) struct Program {
 struct Compiler {
     places: BTreeMap<String, u32>,
     open: Vec<MessageDescriptor>,
+    enum_places: BTreeMap<String, u32>,
+    enums: Vec<Box<[i32]>>,
 }
 
 impl Program {
     /// Compile `roots` and what stands in them; the roots have the first indexes.
-    pub(super) fn compile(roots: &[MessageDescriptor]) -> Self {
+    pub(super) fn compile(roots: &[MessageDescriptor], unknown: Treatment) -> Self {
         let mut compiler = Compiler::default();
         for root in roots {
             compiler.place(root);
@@ -80,7 +93,11 @@ impl Program {
         while let Some(message) = compiler.open.get(messages.len()).cloned() {
             messages.push(compiler.message(&message));
         }
-        Self { messages }
+        Self {
+            messages,
+            enums: compiler.enums,
+            unknown,
+        }
     }
 }
 
@@ -98,29 +115,68 @@ impl Compiler {
 
     fn message(&mut self, message: &MessageDescriptor) -> Message {
         let mut bit = 1u128;
-        let fields = message.fields().map(|field| {
-            let mut required = 0;
+        let mut fields: Vec<Field> = Vec::new();
+        for field in message.fields() {
+            let mut compiled = self.field(&field);
             if field.cardinality() == Cardinality::Required {
-                required = bit;
+                compiled.required = bit;
                 bit <<= 1;
             }
-            Field {
-                required,
-                ..self.field(&field)
-            }
-        });
-        let mut fields: Box<[Field]> = fields.collect();
+            fields.push(compiled);
+        }
+        // What the schema's files extend the message with is known too.
+        fields.extend(message.extensions().map(|field| self.extension(&field)));
         fields.sort_by_key(|field| field.number);
         Message {
+            name: message.full_name().to_owned(),
             required: fields.iter().fold(0, |bits, field| bits | field.required),
-            fields,
+            fields: fields.into(),
         }
     }
 
     fn field(&mut self, field: &FieldDescriptor) -> Field {
-        let kind = field.kind();
+        let (op, ty) = self.op(&field.kind(), field.is_group());
+        Field {
+            number: field.number(),
+            op,
+            repeated: field.is_list(),
+            required: 0,
+            name: field.name().to_owned(),
+            ty,
+        }
+    }
+
+    fn extension(&mut self, field: &ExtensionDescriptor) -> Field {
+        let (op, ty) = self.op(&field.kind(), field.is_group());
+        Field {
+            number: field.number(),
+            op,
+            repeated: field.is_list(),
+            required: 0,
+            name: field.full_name().to_owned(),
+            ty,
+        }
+    }
+
+    /// Only an enumeration of proto2 is closed: a reader puts other numbers aside.
+    fn symbols(&mut self, found: &EnumDescriptor) -> Op {
+        if found.parent_file().syntax() == Syntax::Proto3 {
+            return Op::Varint;
+        }
+        if let Some(&place) = self.enum_places.get(found.full_name()) {
+            return Op::Enum(place);
+        }
+        let place = u32::try_from(self.enums.len()).unwrap_or(u32::MAX);
+        let mut numbers: Vec<i32> = found.values().map(|value| value.number()).collect();
+        numbers.sort_unstable();
+        self.enums.push(numbers.into());
+        self.enum_places.insert(found.full_name().to_owned(), place);
+        Op::Enum(place)
+    }
+
+    fn op(&mut self, kind: &Kind, group: bool) -> (Op, String) {
         let name = |name: &str| name.to_owned();
-        let (op, ty) = match &kind {
+        match kind {
             Kind::Double => (Op::Fixed64, name("double")),
             Kind::Fixed64 => (Op::Fixed64, name("fixed64")),
             Kind::Sfixed64 => (Op::Fixed64, name("sfixed64")),
@@ -134,26 +190,18 @@ impl Compiler {
             Kind::Sint32 => (Op::Varint, name("sint32")),
             Kind::Sint64 => (Op::Varint, name("sint64")),
             Kind::Bool => (Op::Varint, name("bool")),
-            Kind::Enum(found) => (Op::Varint, name(found.full_name())),
+            Kind::Enum(found) => (self.symbols(found), name(found.full_name())),
             Kind::String => (Op::Text, name("string")),
             Kind::Bytes => (Op::Bytes, name("bytes")),
             Kind::Message(message) => {
                 let place = self.place(message);
-                let op = if field.is_group() {
+                let op = if group {
                     Op::Group(place)
                 } else {
                     Op::Message(place)
                 };
                 (op, name(message.full_name()))
             }
-        };
-        Field {
-            number: field.number(),
-            op,
-            repeated: field.is_list(),
-            required: 0,
-            name: field.name().to_owned(),
-            ty,
         }
     }
 }

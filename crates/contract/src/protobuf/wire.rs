@@ -1,11 +1,13 @@
 //! The bytes of a message, read by its program: every byte is checked, nothing is kept.
 //!
-//! One function, compiled twice: silent for the data path, and explaining, which runs only on a body that the first
-//! refused. Fields that the message does not have are allowed and skipped, as the language wants; a field that it has
-//! must be written as its type is, for a reader would lose it otherwise.
+//! One function, compiled twice: silent for the data path, which stops at the first fault, and explaining, which runs
+//! only on a body that the first refused and goes on where the bytes still tell what comes next. Fields that the message
+//! does not have are skipped, as the language wants, or a fault, as events want; a field that it has must be written as
+//! its type is, and hold a number of its enumeration where that is closed, for a reader would lose it otherwise.
 //! Source: <https://protobuf.dev/programming-guides/encoding/>
 
 use super::program::{Field, Message, Op, Program};
+use crate::settings::Treatment;
 
 /// Deepest nesting of messages and groups: what every implementation allows by default.
 const MAX_DEPTH: u8 = 100;
@@ -29,6 +31,10 @@ pub(super) enum Fault {
     Depth,
     /// A required field that is not there: its place among the message's fields.
     Missing(usize),
+    /// A field number that the message does not have, where none but its own are wanted.
+    Unknown(u32),
+    /// A number that a closed enumeration does not have.
+    Symbol(i32),
 }
 
 /// How a value is written.
@@ -145,6 +151,8 @@ pub(super) trait Trail {
     fn enter(&mut self, message: u32, field: usize);
     fn leave(&mut self);
     fn form(&mut self, form: Form);
+    /// A fault after which the bytes can still be read; an error stops the walk.
+    fn fault(&mut self, fault: Fault) -> Result<(), Fault>;
 }
 
 /// Keeps nothing.
@@ -158,6 +166,10 @@ impl Trail for Silent {
     fn leave(&mut self) {}
     #[inline(always)]
     fn form(&mut self, _: Form) {}
+    #[inline(always)]
+    fn fault(&mut self, fault: Fault) -> Result<(), Fault> {
+        Err(fault)
+    }
 }
 
 /// Where the fields of a message end.
@@ -194,18 +206,21 @@ fn fields<T: Trail>(
     let mut next = 0;
     loop {
         if cursor.rest.is_empty() && until == Until::Bytes {
-            return complete(known, seen);
+            return complete(known, seen, trail);
         }
         let (number, form) = cursor.tag()?;
         if form == Form::GroupEnd {
             let own = until == Until::Group(number);
             return if own {
-                complete(known, seen)
+                complete(known, seen, trail)
             } else {
                 Err(Fault::GroupEnd)
             };
         }
         let Some(place) = known.find(number, next) else {
+            if program.unknown == Treatment::Refuse {
+                trail.fault(Fault::Unknown(number))?;
+            }
             skip(cursor, number, form, depth)?;
             continue;
         };
@@ -220,13 +235,20 @@ fn fields<T: Trail>(
 }
 
 /// Whether every required field has been seen.
-fn complete(message: &Message, seen: u128) -> Result<(), Fault> {
+fn complete<T: Trail>(message: &Message, seen: u128, trail: &mut T) -> Result<(), Fault> {
     if seen & message.required == message.required {
         return Ok(());
     }
-    let mut fields = message.fields.iter();
-    let missing = fields.position(|field| field.required & !seen != 0);
-    Err(Fault::Missing(missing.unwrap_or_default()))
+    let missing = |field: &Field| field.required & !seen != 0;
+    for (place, _) in message
+        .fields
+        .iter()
+        .enumerate()
+        .filter(|(_, field)| missing(field))
+    {
+        trail.fault(Fault::Missing(place))?;
+    }
+    Ok(())
 }
 
 fn value<T: Trail>(
@@ -238,12 +260,14 @@ fn value<T: Trail>(
 ) -> Result<(), Fault> {
     match (field.op, form) {
         (Op::Varint, Form::Varint) => cursor.varint().map(drop),
+        (Op::Enum(known), Form::Varint) => symbol(program, known, cursor, trail),
         (Op::Fixed32, Form::Fixed32) => cursor.take(4).map(drop),
         (Op::Fixed64, Form::Fixed64) => cursor.take(8).map(drop),
         (Op::Bytes, Form::Length) => cursor.bytes().map(drop),
-        (Op::Text, Form::Length) => std::str::from_utf8(cursor.bytes()?)
-            .map_err(|_| Fault::Utf8)
-            .map(drop),
+        (Op::Text, Form::Length) => match std::str::from_utf8(cursor.bytes()?) {
+            Ok(_) => Ok(()),
+            Err(_) => trail.fault(Fault::Utf8),
+        },
         (Op::Message(message), Form::Length) => {
             let mut inner = Cursor::new(cursor.bytes()?);
             fields(
@@ -262,13 +286,46 @@ fn value<T: Trail>(
             (Until::Group(field.number), depth + 1),
         ),
         // A repeated number may be written one by one or packed, whatever the schema says.
-        (op, Form::Length) if field.repeated => packed(op, cursor),
-        _ => Err(Fault::Form),
+        (Op::Varint | Op::Enum(_) | Op::Fixed32 | Op::Fixed64, Form::Length) if field.repeated => {
+            packed(program, field.op, cursor, trail)
+        }
+        _ => {
+            trail.fault(Fault::Form)?;
+            skip(cursor, field.number, form, depth)
+        }
     }
 }
 
-fn packed(op: Op, cursor: &mut Cursor<'_>) -> Result<(), Fault> {
+/// A number of an enumeration; readers take its lower 32 bits.
+fn symbol<T: Trail>(
+    program: &Program,
+    known: u32,
+    cursor: &mut Cursor<'_>,
+    trail: &mut T,
+) -> Result<(), Fault> {
+    let bytes = cursor.varint()?.to_le_bytes();
+    let number = i32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]);
+    if program.enums[known as usize].binary_search(&number).is_ok() {
+        Ok(())
+    } else {
+        trail.fault(Fault::Symbol(number))
+    }
+}
+
+fn packed<T: Trail>(
+    program: &Program,
+    op: Op,
+    cursor: &mut Cursor<'_>,
+    trail: &mut T,
+) -> Result<(), Fault> {
     match op {
+        Op::Enum(known) => {
+            let mut inner = Cursor::new(cursor.bytes()?);
+            while !inner.rest.is_empty() {
+                symbol(program, known, &mut inner, trail)?;
+            }
+            Ok(())
+        }
         Op::Varint => {
             let mut inner = Cursor::new(cursor.bytes()?);
             while !inner.rest.is_empty() {

@@ -1,20 +1,22 @@
 //! Events from rows: cells of a CSV file or a JSON line, typed by a schema and written in its encoding.
 //!
 //! On the producer's side of the path. A row that cannot be typed is refused with its column, value and the type
-//! expected; whether a typed row meets the contract is the enforcer's to say, so a missing value is left out (JSON) or
+//! expected; whether a typed row meets the contract is the enforcer's to say, so a missing value is left out (JSON, Protobuf) or
 //! null (Avro, where the schema allows null; else it cannot be written at all).
 
 mod avro;
 mod base;
 mod json;
+mod protobuf;
 #[cfg(test)]
 mod tests;
 mod text;
 
 use crate::schema_error::SchemaError;
-use crate::source::SchemaType;
+use crate::spec::Encoding;
 use avro::AvroRows;
 use json::JsonRows;
+use protobuf::ProtobufRows;
 use serde_json::Value;
 use std::collections::BTreeMap;
 
@@ -79,25 +81,28 @@ pub struct RowEncoder {
 enum Rows {
     Avro(AvroRows),
     Json(JsonRows),
+    Protobuf(ProtobufRows),
 }
 
 impl RowEncoder {
-    /// Prepare to write rows of a schema whose top level is a record (Avro) or an object (JSON Schema).
+    /// Prepare to write rows of a schema whose top level is a record (Avro), an object (JSON Schema) or the message
+    /// `record` (Protobuf).
     ///
     /// # Errors
     /// [`SchemaError`] when the text is not a schema, or not one of rows.
-    pub fn new(ty: SchemaType, schema: &str) -> Result<Self, SchemaError> {
-        let (columns, rows) = match ty {
-            SchemaType::Avro => {
+    pub fn new(encoding: Encoding, schema: &str, record: &str) -> Result<Self, SchemaError> {
+        let (columns, rows) = match encoding {
+            Encoding::Avro => {
                 let (columns, rows) = AvroRows::new(schema)?;
                 (columns, Rows::Avro(rows))
             }
-            SchemaType::Json => {
+            Encoding::Json => {
                 let (columns, rows) = JsonRows::new(schema)?;
                 (columns, Rows::Json(rows))
             }
-            SchemaType::Protobuf => {
-                return Err(SchemaError::invalid("", "rows of Protobuf are not written"));
+            Encoding::Protobuf => {
+                let (columns, rows) = ProtobufRows::new(schema, record)?;
+                (columns, Rows::Protobuf(rows))
             }
         };
         let names = columns.iter().enumerate();
@@ -159,7 +164,8 @@ impl RowEncoder {
     }
 
     /// Append one row given as a JSON object. Avro: typed by the schema, in the form that
-    /// [`crate::avro::AvroValidator::decode_json`] gives. JSON: written compactly as it is.
+    /// [`crate::avro::AvroValidator::decode_json`] gives. Protobuf: as [`crate::protobuf::ProtobufEvents::decode_json`]
+    /// gives it. JSON: written compactly as it is.
     ///
     /// # Errors
     /// Every value that cannot be typed and every member that the schema does not know; `out` is then as before.
@@ -173,6 +179,7 @@ impl RowEncoder {
         };
         self.finish(vec![], out, |errors, out| match &self.rows {
             Rows::Avro(rows) => rows.write_object(object, errors, out),
+            Rows::Protobuf(rows) => rows.write_object(object, errors, out),
             Rows::Json(_) => {
                 serde_json::to_writer(out, row).expect("writing to memory does not fail");
             }
@@ -190,6 +197,7 @@ impl RowEncoder {
         let value = match &self.rows {
             Rows::Avro(rows) => rows.cell_json(index, text),
             Rows::Json(rows) => rows.cell_json(index, text),
+            Rows::Protobuf(rows) => rows.cell_json(index, text),
         };
         value
             .map(Some)
@@ -200,6 +208,7 @@ impl RowEncoder {
         match &self.rows {
             Rows::Avro(rows) => rows.write_cells(&self.columns, cells, errors, out),
             Rows::Json(rows) => rows.write_cells(&self.columns, cells, errors, out),
+            Rows::Protobuf(rows) => rows.write_cells(&self.columns, cells, errors, out),
         }
     }
 

@@ -34,8 +34,8 @@ fn json_schema() -> String {
     .to_string()
 }
 
-fn encoder(ty: SchemaType, schema: &str) -> RowEncoder {
-    RowEncoder::new(ty, schema).expect("a schema of rows")
+fn encoder(ty: Encoding, schema: &str) -> RowEncoder {
+    RowEncoder::new(ty, schema, "").expect("a schema of rows")
 }
 
 type Cells<'a> = &'a [(&'a str, Option<&'a str>)];
@@ -58,11 +58,11 @@ fn columns_are_the_top_level() {
             .map(|column| (column.name, column.required, column.type_name))
             .collect()
     };
-    let avro = columns(SchemaType::Avro, &avro_schema());
+    let avro = columns(Encoding::Avro, &avro_schema());
     assert_eq!(avro[0], ("flight".into(), true, "long".into()));
     assert_eq!(avro[2], ("dep_time".into(), false, "null or int".into()));
     assert_eq!(avro[3], ("at".into(), true, "timestamp-micros".into()));
-    let json = columns(SchemaType::Json, &json_schema());
+    let json = columns(Encoding::Json, &json_schema());
     assert_eq!(json[0], ("flight".into(), true, "integer".into()));
     assert_eq!(
         json[1],
@@ -70,17 +70,17 @@ fn columns_are_the_top_level() {
     );
     assert_eq!(json[3], ("delay".into(), false, "number or null".into()));
     for (ty, schema) in [
-        (SchemaType::Avro, "\"int\""),
-        (SchemaType::Json, r#"{"type": "string"}"#),
+        (Encoding::Avro, "\"int\""),
+        (Encoding::Json, r#"{"type": "string"}"#),
     ] {
-        assert!(RowEncoder::new(ty, schema).is_err());
+        assert!(RowEncoder::new(ty, schema, "").is_err());
     }
 }
 
 #[test]
 fn avro_cells_are_typed_by_the_schema() {
     let schema = avro_schema();
-    let encoder = encoder(SchemaType::Avro, &schema);
+    let encoder = encoder(Encoding::Avro, &schema);
     let validator = AvroValidator::compile(&schema).expect("valid schema");
     let mut out = Vec::new();
     let row: Cells<'_> = &[
@@ -104,7 +104,7 @@ fn avro_cells_are_typed_by_the_schema() {
 
 #[test]
 fn avro_cells_that_cannot_be_typed_are_all_told() {
-    let encoder = encoder(SchemaType::Avro, &avro_schema());
+    let encoder = encoder(Encoding::Avro, &avro_schema());
     let row: Cells<'_> = &[
         ("flight", None),
         ("carrier", Some("ZZ")),
@@ -131,7 +131,7 @@ fn avro_cells_that_cannot_be_typed_are_all_told() {
 #[test]
 fn json_cells_are_typed_and_missing_ones_left_out() {
     let schema = json_schema();
-    let encoder = encoder(SchemaType::Json, &schema);
+    let encoder = encoder(Encoding::Json, &schema);
     let write = |row: Cells<'_>| {
         let mut out = Vec::new();
         encoder
@@ -174,7 +174,7 @@ fn json_cells_are_typed_and_missing_ones_left_out() {
 
 #[test]
 fn json_rows_of_a_json_schema_are_passed_on() {
-    let encoder = encoder(SchemaType::Json, &json_schema());
+    let encoder = encoder(Encoding::Json, &json_schema());
     let mut out = Vec::new();
     encoder
         .encode_json(&json!({"x": null, "flight": "a"}), &mut out)
@@ -186,8 +186,8 @@ fn json_rows_of_a_json_schema_are_passed_on() {
 #[test]
 fn cells_are_typed_alike_for_keys() {
     for (ty, schema) in [
-        (SchemaType::Avro, avro_schema()),
-        (SchemaType::Json, json_schema()),
+        (Encoding::Avro, avro_schema()),
+        (Encoding::Json, json_schema()),
     ] {
         let encoder = encoder(ty, &schema);
         assert_eq!(
@@ -233,9 +233,61 @@ proptest! {
         let validator = AvroValidator::compile(&schema).expect("valid schema");
         let decoded = validator.decode_json(&bytes).expect("valid");
         let mut again = Vec::new();
-        encoder(SchemaType::Avro, &schema).encode_json(&decoded, &mut again).expect("typed");
+        encoder(Encoding::Avro, &schema).encode_json(&decoded, &mut again).expect("typed");
         // Not by bytes: maps come in any order, and there is more than one NaN.
         prop_assert_eq!(validator.decode_json(&again), Ok(decoded));
         prop_assert_eq!(again.len(), bytes.len());
     }
+}
+
+const PROTOBUF: &str = "syntax = \"proto3\"; import \"google/protobuf/timestamp.proto\"; \
+    message Leg { string to = 1; } \
+    message Flight { int64 flight = 1; Carrier carrier = 2; optional int32 dep_time = 3; bool late = 4; \
+      google.protobuf.Timestamp at = 5; repeated Leg legs = 6; double delay = 7; enum Carrier { NONE = 0; UA = 1; } }";
+
+#[test]
+fn protobuf_rows_are_typed_by_the_message() {
+    use crate::protobuf::ProtobufEvents;
+    let encoder = RowEncoder::new(Encoding::Protobuf, PROTOBUF, "Flight").expect("rows");
+    let events = ProtobufEvents::compile(PROTOBUF, "Flight").expect("a schema");
+    let mut out = Vec::new();
+    let row: Cells<'_> = &[
+        ("flight", Some("1545")),
+        ("carrier", Some("UA")),
+        ("late", Some("true")),
+        ("at", Some("2013-01-01T10:00:00Z")),
+        ("legs", Some(r#"[{"to": "IAH"}]"#)),
+        ("delay", Some("2.5")),
+        ("dep_time", None),
+    ];
+    encoder
+        .encode_strings(row.iter().copied(), &mut out)
+        .expect("typed");
+    let expected = json!({"flight": 1545, "carrier": "UA", "late": true, "at": "2013-01-01T10:00:00Z",
+        "legs": [{"to": "IAH"}], "delay": 2.5});
+    assert_eq!(events.decode_json(None, &out), Ok(expected.clone()));
+    let mut again = Vec::new();
+    encoder.encode_json(&expected, &mut again).expect("typed");
+    assert_eq!(again, out);
+    assert_eq!(encoder.cell_json("flight", Some("007")), Ok(Some(json!(7))));
+
+    let row: Cells<'_> = &[
+        ("flight", Some("x")),
+        ("carrier", Some("ZZ")),
+        ("legs", Some("IAH")),
+        ("gate", Some("C7")),
+    ];
+    assert_eq!(
+        errors(&encoder, row),
+        [
+            "column `gate`: expected a column of the schema, found `C7`",
+            "column `flight`: expected int64, found `x`",
+            "column `carrier`: expected Flight.Carrier, found `ZZ`",
+            "column `legs`: expected repeated Leg, found `IAH`",
+        ]
+    );
+    let mut none = Vec::new();
+    let wrong = json!({"flight": 1, "legs": [{"from": "EWR"}], "gate": 1});
+    let refused = encoder.encode_json(&wrong, &mut none).expect_err("refused");
+    assert_eq!((refused.len(), none.len()), (2, 0));
 }

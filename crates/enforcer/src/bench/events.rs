@@ -87,9 +87,10 @@ impl Events {
     /// The value of an event.
     pub(super) fn value(&self, number: usize) -> Vec<u8> {
         let bad = number % BAD_EVERY == BAD_EVERY / 2;
-        match self.encoding {
-            Encoding::Avro => avro(number, bad),
-            Encoding::Json => json(number, bad),
+        if self.encoding == Encoding::Avro {
+            avro(number, bad)
+        } else {
+            json(number, bad)
         }
     }
 
@@ -107,10 +108,12 @@ impl Events {
                 patch: 0,
             },
             encoding: self.encoding,
-            schema: match self.encoding {
-                Encoding::Avro => AVRO,
-                Encoding::Json => JSON,
+            schema: if self.encoding == Encoding::Avro {
+                AVRO
+            } else {
+                JSON
             },
+            record: "",
             key: &Key {
                 properties: vec!["id".to_owned()],
                 text: true,

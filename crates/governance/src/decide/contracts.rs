@@ -6,9 +6,9 @@ use crate::command::Submitted;
 use crate::event::Event;
 use crate::refusal::{Code, refuse};
 use contract::change::{ChangeReport, classify};
+use contract::document::Document;
 use contract::document::odcs::Odcs;
-use contract::document::{self, Document};
-use contract::spec::{self, Encoding, Spec};
+use contract::spec::{self, Spec};
 use contract::version::{Bump, Version};
 
 pub(super) fn apply(draft: &mut Draft<'_>, odcs: &Odcs, submitted: &Submitted) {
@@ -87,7 +87,8 @@ fn judge(
 }
 
 fn version_taken(spec: &Spec, stored: &body::ContractVersion, label: &str) -> Refusal {
-    let bump = stored_spec(stored)
+    let bump = stored
+        .spec()
         .and_then(|old| classify(&old, spec).ok())
         .map(|r| r.bump);
     let next = spec
@@ -117,7 +118,8 @@ fn follow(
             "publish a new major version",
         )]
     };
-    let old = stored_spec(stored)
+    let old = stored
+        .spec()
         .ok_or_else(|| unreadable(format!("{}@{latest} cannot be read back", spec.id)))?;
     let report = classify(&old, spec).map_err(unreadable)?;
     if report.bump == Bump::Major {
@@ -162,15 +164,6 @@ fn incompatible(spec: &Spec, latest: Version, report: &ChangeReport, label: &str
     refusals.collect()
 }
 
-/// The spec of a stored version, derived again from its document.
-fn stored_spec(stored: &body::ContractVersion) -> Option<Spec> {
-    let documents = document::parse("stored", &stored.document).ok()?;
-    match &documents.first()?.document {
-        Document::Contract(odcs) => spec::derive(odcs, &stored.files).ok(),
-        Document::Domain(_) | Document::Team(_) | Document::Product(_) => None,
-    }
-}
-
 fn approved(
     spec: &Spec,
     submitted: &Submitted,
@@ -187,10 +180,7 @@ fn approved(
         domain,
         title: spec.title.clone(),
         purpose: spec.purpose.clone(),
-        encoding: match spec.encoding {
-            Encoding::Avro => "avro".to_owned(),
-            Encoding::Json => "json".to_owned(),
-        },
+        encoding: spec.encoding.name().to_owned(),
         schema: spec.schema.clone(),
         key: body::Key {
             properties: spec.key.properties.clone(),

@@ -100,7 +100,12 @@ impl Log {
                     .collect(),
                 Document::Domain(_) | Document::Product(_) | Document::Contract(_) => Vec::new(),
             };
-            let files = Default::default();
+            let named = match &sourced.document {
+                Document::Contract(odcs) => odcs.implementation(),
+                Document::Domain(_) | Document::Product(_) | Document::Team(_) => None,
+            };
+            let file = named.map(|path| (path.to_owned(), example(&format!("devices/{path}"))));
+            let files = file.into_iter().collect();
             Submitted {
                 document: sourced.document,
                 stored,
@@ -190,6 +195,27 @@ fn documents_lead_to_facts_in_the_order_of_their_references() {
         codes(&log.when("c", &activation("1.1.0")).expect_err("not due")),
         ["MESH-2014"]
     );
+}
+
+#[test]
+fn a_protobuf_contract_is_stored_with_its_file_and_read_back() {
+    let mut log = Log::founded();
+    let files = [
+        "team.yaml",
+        "domain.yaml",
+        "readings.odcs.yaml",
+        "readings.odps.yaml",
+    ];
+    let text = files.map(|file| example(&format!("devices/{file}")));
+    log.apply(&text.join("\n---\n")).expect("accepted");
+    let version = "1.0.0".parse().expect("a version");
+    let stored = &log.mesh.contracts["devices-readings"].versions[&version].state;
+    assert_eq!(stored.encoding, "protobuf");
+    assert_eq!(stored.schema, example("devices/readings.proto"));
+    assert_eq!(stored.files["readings.proto"], stored.schema);
+    let spec = stored.spec().expect("reads back");
+    assert_eq!(spec.record, "telemetry.v1.Reading");
+    assert_eq!(spec.key.properties, ["device_id"]);
 }
 
 #[test]

@@ -202,7 +202,10 @@ async fn load(global: &Global, name: &str) -> anyhow::Result<Spec> {
             .await?;
         let text = answer.get("document").and_then(Value::as_str);
         let text = text.with_context(|| format!("the mesh gave no document for {name}"))?;
-        (text.to_owned(), answer.get("schema").map(Value::to_string))
+        let schema = answer.get("schema");
+        // A schema that is no JSON is given as a text.
+        let schema = schema.map(|schema| schema.as_str().map_or(schema.to_string(), str::to_owned));
+        (text.to_owned(), schema)
     } else {
         let text = format!("`{name}` is neither a file nor ID@VERSION");
         return Err(Failure::Usage(text).into());

@@ -124,6 +124,7 @@ mod tests {
             version: spec.version,
             encoding: spec.encoding,
             schema: &spec.schema,
+            record: &spec.record,
             key: &spec.key,
             settings: &spec.settings,
             bindings: &[],

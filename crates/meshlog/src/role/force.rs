@@ -65,6 +65,7 @@ struct Part<'a> {
     version: Version,
     encoding: Encoding,
     schema: &'a str,
+    record: String,
     key: Key,
     settings: Settings,
     bindings: Vec<Binding>,
@@ -73,14 +74,18 @@ struct Part<'a> {
 impl<'a> Part<'a> {
     fn of(contract: &'a Contract, activation: &Activation) -> Option<Self> {
         let stored = &contract.versions.get(&activation.version)?.state;
+        let encoding = Encoding::from_name(&stored.encoding).unwrap_or(Encoding::Json);
+        // Which message events are stands in the document alone.
+        let record = match encoding {
+            Encoding::Protobuf => stored.spec().map(|spec| spec.record),
+            Encoding::Avro | Encoding::Json => None,
+        };
+        let record = record.unwrap_or_default();
         Some(Self {
             version: activation.version,
-            encoding: if stored.encoding == "avro" {
-                Encoding::Avro
-            } else {
-                Encoding::Json
-            },
+            encoding,
             schema: &stored.schema,
+            record,
             key: Key {
                 properties: stored.key.properties.clone(),
                 text: stored.key.text,
@@ -95,6 +100,7 @@ impl<'a> Part<'a> {
             version: self.version,
             encoding: self.encoding,
             schema: self.schema,
+            record: &self.record,
             key: &self.key,
             settings: &self.settings,
             bindings: &self.bindings,

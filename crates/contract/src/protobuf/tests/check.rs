@@ -1,6 +1,7 @@
 //! The validator against `prost-reflect`, which decodes the same bodies into messages.
 
 use crate::protobuf::{MessageIndexes, ProtobufValidator, Schema};
+use crate::settings::Treatment;
 use crate::verdict::{Code, Reason};
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
@@ -16,7 +17,7 @@ const SCHEMA: &str = "syntax = \"proto3\"; package p; \
 
 fn validator(text: &str) -> (Schema, ProtobufValidator) {
     let schema = Schema::parse(text, &[]).expect("a schema");
-    let validator = ProtobufValidator::compile(&schema);
+    let validator = ProtobufValidator::compile(&schema, Treatment::Pass);
     (schema, validator)
 }
 

@@ -1,4 +1,5 @@
 mod check;
+mod event;
 
 use super::*;
 use crate::canonical::canonical;

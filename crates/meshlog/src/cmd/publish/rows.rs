@@ -4,7 +4,6 @@ use std::fmt;
 
 use contract::framing::write_prefix;
 use contract::row::{Column, RowEncoder, RowError};
-use contract::source::SchemaType;
 use contract::spec::{Encoding, Key};
 use csv::ByteRecord;
 use kafka::Outgoing;
@@ -85,28 +84,27 @@ impl RowWriter {
         header: Option<&[String]>,
         null_value: Option<String>,
     ) -> anyhow::Result<Self> {
-        let schema_type = match version.encoding {
-            Encoding::Avro => SchemaType::Avro,
-            Encoding::Json => SchemaType::Json,
-        };
-        let encoder = RowEncoder::new(schema_type, &version.schema).map_err(|error| {
-            anyhow::anyhow!(
-                "the schema of version {} cannot type rows: {error}",
-                version.version
-            )
-        })?;
+        let encoder = RowEncoder::new(version.encoding, &version.schema, &version.message)
+            .map_err(|error| {
+                anyhow::anyhow!(
+                    "the schema of version {} cannot type rows: {error}",
+                    version.version
+                )
+            })?;
         let places = match header {
             Some(header) => places(encoder.columns(), header)?,
             None => Vec::new(),
         };
         let prefix = match version.encoding {
             Encoding::Json => None,
-            Encoding::Avro => Some(version.schema_id(&port.inbox).ok_or_else(|| {
-                Failure::NotFound(format!(
-                    "no schema id is bound to version {}",
-                    version.version
-                ))
-            })?),
+            Encoding::Avro | Encoding::Protobuf => {
+                Some(version.schema_id(&port.inbox).ok_or_else(|| {
+                    Failure::NotFound(format!(
+                        "no schema id is bound to version {}",
+                        version.version
+                    ))
+                })?)
+            }
         };
         Ok(Self {
             encoder,
@@ -269,15 +267,18 @@ mod tests {
     const JSON: &str = r#"{"type":"object","properties":{"id":{"type":"string"},"n":{"type":"integer"},"d":{"type":"number"}},"required":["id","n"],"additionalProperties":false}"#;
     const AVRO: &str = r#"{"type":"record","name":"E","fields":[{"name":"id","type":"string"},{"name":"n","type":"long"},{"name":"d","type":["null","double"],"default":null}]}"#;
 
+    const PROTOBUF: &str =
+        "syntax = \"proto3\"; message E { string id = 1; int64 n = 2; optional double d = 3; }";
+
     fn writer(
         encoding: Encoding,
         key: &[&str],
         header: Option<&[&str]>,
     ) -> Result<RowWriter, String> {
-        let schema = if encoding == Encoding::Avro {
-            AVRO
-        } else {
-            JSON
+        let schema = match encoding {
+            Encoding::Avro => AVRO,
+            Encoding::Json => JSON,
+            Encoding::Protobuf => PROTOBUF,
         };
         let text = key == ["id"];
         let key = Key {
@@ -333,7 +334,7 @@ mod tests {
 
     #[test]
     fn keys_are_those_that_the_contract_makes_of_the_event() {
-        for encoding in [Encoding::Json, Encoding::Avro] {
+        for encoding in [Encoding::Json, Encoding::Avro, Encoding::Protobuf] {
             for names in [&["id"][..], &["n"], &["n", "id"], &["d", "n"]] {
                 let writer = writer(encoding, names, Some(&["id", "n", "d"])).expect("a writer");
                 let (key, _) = written(&writer, &["x", "-3", "2.50"]).expect("typed");
@@ -361,6 +362,24 @@ mod tests {
                 .starts_with("column d: found `x`, expected"),
             "{}",
             bad[1]
+        );
+    }
+
+    #[test]
+    fn protobuf_is_framed_with_the_messages_indexes() {
+        let writer =
+            writer(Encoding::Protobuf, &["id"], Some(&["id", "n", "d"])).expect("a writer");
+        let (key, value) = written(&writer, &["a", "3", "NA"]).expect("typed");
+        assert_eq!(key.as_deref(), Some("a"));
+        assert_eq!(value, b"\0\0\0\0\x07\0\x0a\x01a\x10\x03");
+        let bad = written(&writer, &["a", "x", "y"]).expect_err("no numbers");
+        let texts: Vec<String> = bad.iter().map(ToString::to_string).collect();
+        assert_eq!(
+            texts,
+            [
+                "column n: found `x`, expected int64",
+                "column d: found `y`, expected double"
+            ]
         );
     }
 

@@ -131,7 +131,9 @@ fn an_up_that_cannot_be_says_why() {
     let second = run(&mut mesh.up_command(), UP);
     assert!(!matches!(second.code, None | Some(0)), "{second:?}");
     assert!(
-        second.stderr.contains("another `meshlog up` or `meshlog governor` runs"),
+        second
+            .stderr
+            .contains("another `meshlog up` or `meshlog governor` runs"),
         "{second:?}"
     );
     assert!(second.stderr.contains("--dir"), "{second:?}");

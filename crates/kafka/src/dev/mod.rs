@@ -37,6 +37,9 @@ use layout::{BrokerRecord, Layout};
 const START_LIMIT: Duration = Duration::from_secs(90);
 /// How long a live broker that we find may take to answer before it is taken for stuck.
 const ADOPT_LIMIT: Duration = Duration::from_secs(20);
+/// Before a broker is told to end: a transaction answers before it is marked in every partition, and what is not marked when
+/// a broker gives its leaderships away stays so (see [`settle`]). Marking takes milliseconds.
+const MARKED_WITHIN: Duration = Duration::from_millis(500);
 /// How long a broker may take to close its logs before it is killed.
 const STOP_LIMIT: Duration = Duration::from_secs(30);
 
@@ -270,6 +273,7 @@ impl DevBroker {
     /// # Errors
     /// When `broker.json` cannot be written; the broker has ended nevertheless.
     pub fn stop(mut self) -> Result<(), DevError> {
+        std::thread::sleep(MARKED_WITHIN);
         let process = self.process.clone();
         process.end(STOP_LIMIT, || self.is_alive());
         self.record.process = None;

@@ -77,13 +77,16 @@ fn cli(shown: &Shown, topic: &str) -> Snippet {
 /// A group id that nobody else uses and that says whose it is to be.
 const GROUP: &str = "my-team.my-app";
 
-fn python_json(shown: &Shown, topic: &str) -> Snippet {
-    let bootstrap = &shown.bootstrap_servers;
-    let text = format!(
-        r#"import json
-from confluent_kafka import Consumer, KafkaException
+/// What is done with a message whose `decode` a client of the registry gives.
+const DECODED: &str =
+    "        context = SerializationContext(message.topic(), MessageField.VALUE, message.headers())
+        print(decode(message.value(), context))";
 
-consumer = Consumer({{
+/// The loop of a Python consumer; `each` is what it does with a message.
+fn python_consumer(shown: &Shown, topic: &str, each: &str) -> String {
+    let bootstrap = &shown.bootstrap_servers;
+    format!(
+        r#"consumer = Consumer({{
     "bootstrap.servers": "{bootstrap}",
     "group.id": "{GROUP}",
     "auto.offset.reset": "earliest",
@@ -97,14 +100,25 @@ try:
             continue
         if message.error():
             raise KafkaException(message.error())
-        value = message.value()
-        if value[:1] == b"\0":  # framed with a schema id
-            value = value[5:]
-        print(json.loads(value))
+{each}
 except KeyboardInterrupt:
     pass
 finally:
     consumer.close()"#
+    )
+}
+
+fn python_json(shown: &Shown, topic: &str) -> Snippet {
+    let each = r#"        value = message.value()
+        if value[:1] == b"\0":  # framed with a schema id
+            value = value[5:]
+        print(json.loads(value))"#;
+    let consumer = python_consumer(shown, topic, each);
+    let text = format!(
+        r#"import json
+from confluent_kafka import Consumer, KafkaException
+
+{consumer}"#
     );
     Snippet {
         name: "Python",
@@ -114,7 +128,8 @@ finally:
 }
 
 fn python_avro(shown: &Shown, topic: &str) -> Snippet {
-    let (bootstrap, registry) = (&shown.bootstrap_servers, &shown.registry);
+    let registry = &shown.registry;
+    let consumer = python_consumer(shown, topic, DECODED);
     let text = format!(
         r#"from confluent_kafka import Consumer, KafkaException
 from confluent_kafka.schema_registry import SchemaRegistryClient
@@ -122,26 +137,7 @@ from confluent_kafka.schema_registry.avro import AvroDeserializer
 from confluent_kafka.serialization import MessageField, SerializationContext
 
 decode = AvroDeserializer(SchemaRegistryClient({{"url": "{registry}"}}))
-consumer = Consumer({{
-    "bootstrap.servers": "{bootstrap}",
-    "group.id": "{GROUP}",
-    "auto.offset.reset": "earliest",
-    "isolation.level": "read_committed",
-}})
-consumer.subscribe(["{topic}"])
-try:
-    while True:
-        message = consumer.poll(1.0)
-        if message is None:
-            continue
-        if message.error():
-            raise KafkaException(message.error())
-        context = SerializationContext(message.topic(), MessageField.VALUE, message.headers())
-        print(decode(message.value(), context))
-except KeyboardInterrupt:
-    pass
-finally:
-    consumer.close()"#
+{consumer}"#
     );
     let needs = "pip install \"confluent-kafka[avro,schemaregistry]\"";
     Snippet {
@@ -153,7 +149,8 @@ finally:
 
 fn python_protobuf(site: &Site, topic: &str, contract: &ContractVersion) -> Snippet {
     let shown = site.shown();
-    let (bootstrap, registry, http) = (&shown.bootstrap_servers, &shown.registry, &shown.http);
+    let (registry, http) = (&shown.registry, &shown.http);
+    let consumer = python_consumer(shown, topic, DECODED);
     let (id, version) = (&contract.contract_id, &contract.version);
     let message = contract.spec().and_then(|spec| {
         let events = ProtobufEvents::compile(&spec.schema, &spec.record).ok()?;
@@ -174,26 +171,7 @@ registry = SchemaRegistryClient({{"url": "{registry}"}})
 decode = ProtobufDeserializer(
     events_pb2.{message}, {{"use.deprecated.format": False}}, registry
 )
-consumer = Consumer({{
-    "bootstrap.servers": "{bootstrap}",
-    "group.id": "{GROUP}",
-    "auto.offset.reset": "earliest",
-    "isolation.level": "read_committed",
-}})
-consumer.subscribe(["{topic}"])
-try:
-    while True:
-        message = consumer.poll(1.0)
-        if message is None:
-            continue
-        if message.error():
-            raise KafkaException(message.error())
-        context = SerializationContext(message.topic(), MessageField.VALUE, message.headers())
-        print(decode(message.value(), context))
-except KeyboardInterrupt:
-    pass
-finally:
-    consumer.close()"#
+{consumer}"#
     );
     Snippet {
         name: "Python",

@@ -101,6 +101,18 @@ impl Program {
     }
 }
 
+/// A field that does not have to be there.
+fn numbered(number: u32, repeated: bool, name: &str, (op, ty): (Op, String)) -> Field {
+    Field {
+        number,
+        op,
+        repeated,
+        required: 0,
+        name: name.to_owned(),
+        ty,
+    }
+}
+
 impl Compiler {
     fn place(&mut self, message: &MessageDescriptor) -> u32 {
         if let Some(&place) = self.places.get(message.full_name()) {
@@ -135,27 +147,13 @@ impl Compiler {
     }
 
     fn field(&mut self, field: &FieldDescriptor) -> Field {
-        let (op, ty) = self.op(&field.kind(), field.is_group());
-        Field {
-            number: field.number(),
-            op,
-            repeated: field.is_list(),
-            required: 0,
-            name: field.name().to_owned(),
-            ty,
-        }
+        let compiled = self.op(&field.kind(), field.is_group());
+        numbered(field.number(), field.is_list(), field.name(), compiled)
     }
 
     fn extension(&mut self, field: &ExtensionDescriptor) -> Field {
-        let (op, ty) = self.op(&field.kind(), field.is_group());
-        Field {
-            number: field.number(),
-            op,
-            repeated: field.is_list(),
-            required: 0,
-            name: field.full_name().to_owned(),
-            ty,
-        }
+        let compiled = self.op(&field.kind(), field.is_group());
+        numbered(field.number(), field.is_list(), field.full_name(), compiled)
     }
 
     /// Only an enumeration of proto2 is closed: a reader puts other numbers aside.

@@ -2,13 +2,16 @@
 //!
 //! A process id alone names nobody: ids are reused. With the start time it does.
 
+use std::fs::File;
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
-use std::process::Command;
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde::{Deserialize, Serialize};
+
+use super::DevError;
 
 /// One process, for as long as the machine runs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -16,6 +19,19 @@ pub(super) struct ProcessId {
     pub(super) pid: u32,
     /// When it started, in the words of this system; only compared.
     started: Option<String>,
+}
+
+/// Starts a command that reads nothing and writes everything to one log.
+pub(super) fn spawn(mut command: Command, log: File) -> Result<Child, DevError> {
+    let again = log
+        .try_clone()
+        .map_err(|e| DevError::io("open", "the log of a new process", e))?;
+    // A process group of its own: Ctrl-C on the terminal must reach us first, so that we stop it in order.
+    std::os::unix::process::CommandExt::process_group(&mut command, 0);
+    let quiet = command.stdin(Stdio::null()).stdout(log).stderr(again);
+    quiet
+        .spawn()
+        .map_err(|e| DevError::io("start", command.get_program(), e))
 }
 
 impl ProcessId {

@@ -201,12 +201,10 @@ impl Layout {
         fs::write(&path, text).map_err(|e| DevError::io("write", path, e))
     }
 
-    /// An empty log for a controller that runs alone, twice.
-    pub(super) fn new_controller_log(&self) -> Result<(File, File), DevError> {
+    /// An empty log for a controller that runs alone.
+    pub(super) fn new_controller_log(&self) -> Result<File, DevError> {
         let log = self.controller_log();
-        File::create(&log)
-            .and_then(|file| file.try_clone().map(|again| (file, again)))
-            .map_err(|e| DevError::io("create", log, e))
+        File::create(&log).map_err(|e| DevError::io("create", log, e))
     }
 
     pub(super) fn log_tail(&self) -> String {

@@ -21,7 +21,7 @@ mod layout;
 mod settle;
 
 use std::path::PathBuf;
-use std::process::{Child, Stdio};
+use std::process::Child;
 use std::time::{Duration, Instant};
 
 use rdkafka::consumer::Consumer;
@@ -200,18 +200,7 @@ impl DevBroker {
         launcher: &Launcher,
     ) -> Result<Self, DevError> {
         let log = layout.new_log()?;
-        let again = log
-            .try_clone()
-            .map_err(|e| DevError::io("open", layout.log(), e))?;
-        let mut command = launcher.serve(&layout, &record);
-        // A process group of its own: Ctrl-C on the terminal must reach us first, so that we stop it in order.
-        std::os::unix::process::CommandExt::process_group(&mut command, 0);
-        let mut child = command
-            .stdin(Stdio::null())
-            .stdout(log)
-            .stderr(again)
-            .spawn()
-            .map_err(|e| DevError::io("start", command.get_program(), e))?;
+        let mut child = child::spawn(launcher.serve(&layout, &record), log)?;
         let process = ProcessId::of(child.id());
         record.process = Some(process.clone());
         layout.write_record(&record)?;

@@ -9,10 +9,10 @@
 //! Source: <https://issues.apache.org/jira/browse/KAFKA-20734>, <https://github.com/apache/kafka/pull/22680>
 
 use std::path::Path;
-use std::process::{Child, Stdio};
+use std::process::Child;
 use std::time::{Duration, Instant};
 
-use super::child::ProcessId;
+use super::child::{self, ProcessId};
 use super::launch::Launcher;
 use super::layout::{BrokerRecord, Layout};
 use super::{DevError, STOP_LIMIT};
@@ -53,15 +53,8 @@ fn run_controller(
     launcher: &Launcher,
 ) -> Result<bool, DevError> {
     layout.write_controller_properties(&properties(record, &launcher.data_dir(layout)))?;
-    let (log, again) = layout.new_controller_log()?;
-    let mut command = launcher.settle(layout, record);
-    std::os::unix::process::CommandExt::process_group(&mut command, 0);
-    let mut child = command
-        .stdin(Stdio::null())
-        .stdout(log)
-        .stderr(again)
-        .spawn()
-        .map_err(|e| DevError::io("start", command.get_program(), e))?;
+    let log = layout.new_controller_log()?;
+    let mut child = child::spawn(launcher.settle(layout, record), log)?;
     let acts = acts(layout, &mut child);
     if acts {
         std::thread::sleep(DECLARES_WITHIN);

@@ -91,7 +91,7 @@ pub fn classify(old: &Spec, new: &Spec) -> Result<ChangeReport, String> {
         })
     {
         Bump::None
-    } else if old.schema != new.schema && structure_differs(old, new) {
+    } else if old.rules != new.rules || (old.schema != new.schema && structure_differs(old, new)) {
         Bump::Minor
     } else {
         Bump::Patch

@@ -7,7 +7,7 @@
 //! ```
 //!
 //! Reading order: [`address`] (names), [`document`] (what authors write), [`spec`] with [`schema`], [`settings`] and
-//! [`version`] (what the machine takes from it), [`framing`], [`avro`], [`json`], [`protobuf`] (the validators), [`rule`] and
+//! [`version`] (what the machine takes from it), [`quality`] (rules over the content), [`framing`], [`avro`], [`json`], [`protobuf`] (the validators), [`rule`] and
 //! [`verdict`] (the judge), [`mod@source`] (a schema and what it refers to), [`compat`] and [`change`] (evolution),
 //! [`canonical`] (identity of schemas), [`tags`] (inside their texts), [`row`]
 //! (events from CSV and JSON lines).
@@ -22,6 +22,7 @@ pub mod framing;
 pub mod json;
 mod pointer;
 pub mod protobuf;
+pub mod quality;
 pub mod row;
 pub mod rule;
 pub mod schema;

@@ -5,12 +5,14 @@
 
 use crate::avro::AvroValidator;
 use crate::framing::{Framing, read_framing};
-use crate::json::JsonValidator;
+use crate::json::{self, JsonValidator};
 use crate::protobuf::ProtobufEvents;
+use crate::quality::{EventRules, Findings, Mask, QualityRule};
 use crate::settings::{Settings, Treatment};
 use crate::spec::{Encoding, Key};
 use crate::verdict::{Code, Reason, Verdict};
 use crate::version::Version;
+use serde_json::Value;
 use std::collections::BTreeMap;
 
 /// Kafka header in which Confluent's clients may carry the value's schema GUID.
@@ -56,6 +58,10 @@ pub struct ActiveVersion<'a> {
     pub key: &'a Key,
     /// Settings.
     pub settings: &'a Settings,
+    /// Rules over the content.
+    pub rules: &'a [QualityRule],
+    /// Paths of the fields whose values no reason shows.
+    pub classified: &'a [String],
     /// The value schemas of this version.
     pub bindings: &'a [Binding],
 }
@@ -83,6 +89,8 @@ struct VersionRule {
     validator: Validator,
     key: Key,
     settings: Settings,
+    rules: EventRules,
+    mask: Mask,
 }
 
 /// The judge of a port.
@@ -201,6 +209,7 @@ impl PortRules {
             Treatment::Pass => {
                 let mut reasons = Vec::new();
                 rule.check_key(event, &mut reasons);
+                rule.mask.apply(&mut reasons);
                 if event.key.is_none() {
                     reasons.push(Reason::new(
                         Code::Key,
@@ -238,38 +247,87 @@ impl VersionRule {
             validator,
             key: version.key.clone(),
             settings: version.settings.clone(),
+            rules: EventRules::compile(version.rules).map_err(|e| fail(e.to_string()))?,
+            mask: Mask::new(version.classified, &version.key.properties),
         })
     }
 
     fn judge(&self, event: &Event<'_>, framing: Framing<'_>) -> Verdict {
-        let body = framing.body();
-        let checked = match (&self.validator, framing) {
-            (Validator::Avro(_), Framing::Plain(_)) => return not_framed("Avro", body),
-            (Validator::Protobuf(_), Framing::Plain(_)) => return not_framed("Protobuf", body),
-            (Validator::Protobuf(events), Framing::Header { indexes, .. }) => {
-                events.check(Some(indexes), body)
-            }
-            (Validator::Protobuf(events), Framing::Prefix { .. }) => events.check(None, body),
-            (Validator::Avro(_) | Validator::Json(_), Framing::Header { indexes, .. })
-                if !indexes.is_empty() =>
-            {
-                let expected = "a schema id header of byte 01 and a 16-byte GUID";
-                let found = format!("{} more bytes", indexes.len());
-                return Verdict::refused(Reason::new(Code::NotFramed, "", expected, &found));
-            }
-            (Validator::Avro(validator), _) => validator.check(body),
-            (Validator::Json(validator), _) => validator.check(body),
+        let checked = match self.check_value(framing) {
+            Ok(checked) => checked,
+            Err(refusal) => return refusal,
         };
         if checked.is_ok()
+            && self.rules.is_empty()
             && self.key.properties.is_empty()
             && self.settings.required_headers.is_empty()
         {
             return Verdict::Accepted;
         }
-        let mut reasons = checked.err().unwrap_or_default();
+        let (mut reasons, findings) = match checked {
+            Err(reasons) => (reasons, Findings::default()),
+            Ok(Some(document)) => {
+                let findings = self
+                    .rules
+                    .check(&document, event.key, event.headers, &self.mask);
+                (Vec::new(), findings)
+            }
+            Ok(None) => (Vec::new(), Findings::default()),
+        };
         self.check_key(event, &mut reasons);
         self.check_headers(event, &mut reasons);
-        Verdict::from_reasons(reasons)
+        reasons.extend(findings.enforced);
+        self.mask.apply(&mut reasons);
+        let mut shadowed = findings.shadowed;
+        self.mask.apply(&mut shadowed);
+        Verdict::from_reasons(reasons).flagged(shadowed)
+    }
+
+    /// Check the value under its schema; gives what the rules read of it, where there are rules.
+    fn check_value(
+        &self,
+        framing: Framing<'_>,
+    ) -> Result<Result<Option<Value>, Vec<Reason>>, Verdict> {
+        let body = framing.body();
+        let has_rules = !self.rules.is_empty();
+        Ok(match (&self.validator, framing) {
+            (Validator::Avro(_), Framing::Plain(_)) => return Err(not_framed("Avro", body)),
+            (Validator::Protobuf(_), Framing::Plain(_)) => {
+                return Err(not_framed("Protobuf", body));
+            }
+            (Validator::Protobuf(events), framing) => {
+                let indexes = match framing {
+                    Framing::Header { indexes, .. } => Some(indexes),
+                    Framing::Prefix { .. } | Framing::Plain(_) => None,
+                };
+                match events.check(indexes, body) {
+                    Ok(()) if has_rules => events.decode_json(indexes, body).map(Some),
+                    checked => checked.map(|()| None),
+                }
+            }
+            (Validator::Avro(_) | Validator::Json(_), Framing::Header { indexes, .. })
+                if !indexes.is_empty() =>
+            {
+                let expected = "a schema id header of byte 01 and a 16-byte GUID";
+                let found = format!("{} more bytes", indexes.len());
+                return Err(Verdict::refused(Reason::new(
+                    Code::NotFramed,
+                    "",
+                    expected,
+                    &found,
+                )));
+            }
+            (Validator::Avro(validator), _) if has_rules => validator
+                .decode_members(body, self.rules.members())
+                .map(Some),
+            (Validator::Avro(validator), _) => validator.check(body).map(|()| None),
+            (Validator::Json(validator), _) => json::parse(body)
+                .map_err(|reason| vec![reason])
+                .and_then(|document| {
+                    validator.check_value(&document)?;
+                    Ok(Some(document).filter(|_| has_rules))
+                }),
+        })
     }
 
     /// The key's form; that its parts equal the value's is the producer's care (our own producers see to it).
@@ -339,6 +397,8 @@ mod tests {
             record: "event",
             key: &key,
             settings: &settings,
+            rules: &[],
+            classified: &[],
             bindings: &[Binding {
                 id: 7,
                 guid: [1; 16],
@@ -366,7 +426,7 @@ mod tests {
 
     fn codes(verdict: &Verdict) -> Vec<Code> {
         match verdict {
-            Verdict::Accepted => vec![],
+            Verdict::Accepted | Verdict::Flagged(_) => vec![],
             Verdict::Quarantined(reasons) => reasons.iter().map(|reason| reason.code).collect(),
         }
     }
@@ -390,6 +450,8 @@ mod tests {
             record: "p.B",
             key: &free_key(),
             settings: &Settings::default(),
+            rules: &[],
+            classified: &[],
             bindings: &[Binding {
                 id: 7,
                 guid: [1; 16],

@@ -110,6 +110,8 @@ impl Settings {
                 self.additional_properties = one_of(value, "refuse or pass")?;
             }
             "eventTime" => self.event_time = Some(text(value, "expected a property's name")?),
+            // Read with the other rules, see `quality`.
+            "ruleSet" => {}
             "requiredHeaders" => self.required_headers = one_of(value, "a list of names")?,
             _ => return Err(format!("no such setting; known are {KNOWN}")),
         }
@@ -118,7 +120,7 @@ impl Settings {
 }
 
 const KNOWN: &str = "partitions, retention, inboxRetention, quarantineRetention, inbox, mode, \
-    tombstones, additionalProperties, eventTime, requiredHeaders";
+    tombstones, additionalProperties, eventTime, requiredHeaders, ruleSet";
 
 fn partitions(value: &Value) -> Result<u32, String> {
     let number = value

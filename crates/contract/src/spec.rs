@@ -7,9 +7,10 @@ use crate::avro::AvroValidator;
 use crate::document::odcs::{Odcs, Property, SchemaObject, SlaProperty};
 use crate::json::JsonValidator;
 use crate::protobuf::{self, ProtobufEvents};
+use crate::quality::{self, QualityRule};
 use crate::schema::{self, Additional};
 use crate::schema_error::SchemaError;
-use crate::settings::{Mode, Settings, Treatment};
+use crate::settings::{Settings, Treatment};
 use crate::version::Version;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -103,6 +104,8 @@ pub struct Spec {
     pub key: Key,
     /// Our settings.
     pub settings: Settings,
+    /// Rules over the content of events.
+    pub rules: Vec<QualityRule>,
     /// Promises.
     pub sla: Vec<SlaProperty>,
     /// The topic the document names, if any.
@@ -134,14 +137,12 @@ pub fn derive(odcs: &Odcs, files: &BTreeMap<String, String>) -> Result<Spec, Vec
     else {
         return Err(errors);
     };
-    if settings.mode == Mode::Shadow {
-        errors.push("`meshlog.mode` shadow is not available yet; use enforce".to_owned());
-    }
     let schema = keep(
         schema_text(odcs, object, encoding, &settings, files),
         &mut errors,
     );
     let fields = fields(object);
+    let rules = keep(quality::read(odcs, object), &mut errors).unwrap_or_default();
     let record = schema.as_ref().map(|(_, record)| record.clone());
     if let (Encoding::Protobuf, Some((text, record))) = (encoding, &schema) {
         errors.extend(undeclared(object, text, record));
@@ -166,6 +167,7 @@ pub fn derive(odcs: &Odcs, files: &BTreeMap<String, String>) -> Result<Spec, Vec
         fields,
         key,
         settings,
+        rules,
         sla: odcs.sla_properties.clone(),
         physical_name: object.physical_name.clone(),
     })

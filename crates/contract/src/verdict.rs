@@ -65,6 +65,10 @@ codes! {
     LogicalType = "MESH-1016",
     /// The record does not fit its topic once the enforcer's header is added.
     TooLarge = "MESH-1017",
+    /// A rule of the contract does not hold.
+    RuleBroken = "MESH-1018",
+    /// A rule of the contract could not be evaluated on the event.
+    RuleFailed = "MESH-1019",
 }
 
 impl fmt::Display for Code {
@@ -84,6 +88,9 @@ pub struct Reason {
     pub expected: String,
     /// What the event holds, at most [`MAX_FOUND`] characters.
     pub found: String,
+    /// The contract's quality rule, where one is broken.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rule: Option<String>,
 }
 
 impl Reason {
@@ -99,6 +106,7 @@ impl Reason {
             path: path.into(),
             expected: expected.into(),
             found: bounded(found),
+            rule: None,
         }
     }
 }
@@ -130,6 +138,8 @@ fn bounded(text: &str) -> String {
 pub enum Verdict {
     /// It meets its contract.
     Accepted,
+    /// It meets its contract but for rules in shadow, which refuse nothing; what they would refuse it for.
+    Flagged(Vec<Reason>),
     /// It does not; all violations, most important first, at least one.
     Quarantined(Vec<Reason>),
 }
@@ -142,6 +152,18 @@ impl Verdict {
         }
         reasons.truncate(MAX_REASONS);
         Verdict::Quarantined(reasons)
+    }
+
+    /// The same, with what rules in shadow would refuse an accepted event for.
+    #[must_use]
+    pub fn flagged(self, mut shadowed: Vec<Reason>) -> Self {
+        match self {
+            Verdict::Accepted if !shadowed.is_empty() => {
+                shadowed.truncate(MAX_REASONS);
+                Verdict::Flagged(shadowed)
+            }
+            Verdict::Accepted | Verdict::Flagged(_) | Verdict::Quarantined(_) => self,
+        }
     }
 
     /// One reason is enough.

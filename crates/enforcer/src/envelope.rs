@@ -126,11 +126,15 @@ impl Refusal {
     pub fn new(inbox: &str, reasons: &[Reason]) -> Self {
         let first = reasons.first();
         let code = first.map_or("", |reason| reason.code.as_str());
+        let rule = first.and_then(|reason| reason.rule.as_deref());
         let exception = first.map(ToString::to_string).unwrap_or_default();
         Self {
             headers: vec![
                 (REASONS, reasons_json(reasons)),
-                ("__rule.name", code.to_owned()),
+                (
+                    "__rule.name",
+                    cut(rule.unwrap_or(code), MAX_TEXT).to_owned(),
+                ),
                 ("__rule.mode", "WRITE".to_owned()),
                 ("__rule.subject", format!("{inbox}-value")),
                 ("__rule.topic", inbox.to_owned()),
@@ -250,6 +254,10 @@ fn reasons_json(reasons: &[Reason]) -> String {
         path: cut(&reason.path, MAX_TEXT).to_owned(),
         expected: cut(&reason.expected, MAX_TEXT).to_owned(),
         found: cut(&reason.found, MAX_TEXT).to_owned(),
+        rule: reason
+            .rule
+            .as_deref()
+            .map(|rule| cut(rule, MAX_TEXT).to_owned()),
     });
     to_json(shortened.as_slice())
 }

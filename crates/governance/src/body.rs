@@ -5,8 +5,9 @@
 //! Bodies carry the full state after the event, so that replay needs no other source.
 
 use contract::document::{self, Document};
+use contract::quality::QualityRule;
 use contract::settings::{Mode, Settings, Treatment};
-use contract::spec::{self, Spec};
+use contract::spec::{self, Encoding, Spec};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -100,7 +101,7 @@ pub struct Input {
     pub version: Option<String>,
 }
 
-/// `mesh.contract.version.approved.v1`
+/// `mesh.contract.version.approved.v2`
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ContractVersion {
     /// Contract.
@@ -117,10 +118,16 @@ pub struct ContractVersion {
     pub encoding: String,
     /// Schema that judges values, as text.
     pub schema: String,
+    /// Name of the value's record; for Protobuf the full name of the message.
+    pub record: String,
     /// Key rule.
     pub key: Key,
     /// Settings, defaults filled in.
     pub settings: StoredSettings,
+    /// Rules over the content of events.
+    pub rules: Vec<StoredRule>,
+    /// Fields whose values no reason shows.
+    pub classified: Vec<String>,
     /// The version that this one follows within its major.
     pub supersedes: Option<String>,
     /// `none`, `patch`, `minor`, `major`, against `supersedes`.
@@ -136,9 +143,123 @@ impl ContractVersion {
     pub fn spec(&self) -> Option<Spec> {
         let documents = document::parse("stored", &self.document).ok()?;
         match &documents.first()?.document {
-            Document::Contract(odcs) => spec::derive(odcs, &self.files).ok(),
+            Document::Contract(odcs) => spec::derive(odcs, &self.files)
+                .or_else(|_| spec::derive(&odcs.without_rules(), &self.files))
+                .ok(),
             Document::Domain(_) | Document::Team(_) | Document::Product(_) => None,
         }
+    }
+}
+
+/// A rule over the content of events, as stored.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename = "Rule")]
+pub struct StoredRule {
+    /// Name, unique within the contract.
+    pub name: String,
+    /// Field it is about; empty for the event as a whole.
+    pub path: String,
+    /// `enforce` or `shadow`.
+    pub mode: String,
+    /// What it means.
+    pub description: String,
+    /// What must hold, as JSON.
+    pub check: String,
+}
+
+impl From<&QualityRule> for StoredRule {
+    fn from(rule: &QualityRule) -> Self {
+        Self {
+            name: rule.name.clone(),
+            path: rule.path.clone(),
+            mode: mode_text(rule.mode),
+            description: rule.description.clone(),
+            check: serde_json::to_string(&rule.check).expect("a check is texts and numbers"),
+        }
+    }
+}
+
+impl StoredRule {
+    /// The rule, read back.
+    ///
+    /// # Errors
+    /// When its check was written by a newer build.
+    pub fn read(&self) -> Result<QualityRule, serde_json::Error> {
+        Ok(QualityRule {
+            name: self.name.clone(),
+            path: self.path.clone(),
+            mode: mode(&self.mode),
+            description: self.description.clone(),
+            check: serde_json::from_str(&self.check)?,
+        })
+    }
+}
+
+/// `mesh.contract.version.approved.v1`: as [`ContractVersion`], before rules were run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename = "ContractVersion")]
+#[expect(missing_docs, reason = "those of `ContractVersion`")]
+pub struct ContractVersionV1 {
+    pub contract_id: String,
+    pub version: String,
+    pub domain: Option<String>,
+    pub title: String,
+    pub purpose: String,
+    pub encoding: String,
+    pub schema: String,
+    pub key: Key,
+    pub settings: StoredSettings,
+    pub supersedes: Option<String>,
+    pub bump: String,
+    pub files: BTreeMap<String, String>,
+    pub document: String,
+}
+
+impl From<ContractVersion> for ContractVersionV1 {
+    fn from(body: ContractVersion) -> Self {
+        Self {
+            contract_id: body.contract_id,
+            version: body.version,
+            domain: body.domain,
+            title: body.title,
+            purpose: body.purpose,
+            encoding: body.encoding,
+            schema: body.schema,
+            key: body.key,
+            settings: body.settings,
+            supersedes: body.supersedes,
+            bump: body.bump,
+            files: body.files,
+            document: body.document,
+        }
+    }
+}
+
+impl From<ContractVersionV1> for ContractVersion {
+    fn from(body: ContractVersionV1) -> Self {
+        let mut read = Self {
+            contract_id: body.contract_id,
+            version: body.version,
+            domain: body.domain,
+            title: body.title,
+            purpose: body.purpose,
+            encoding: body.encoding,
+            schema: body.schema,
+            record: String::new(),
+            key: body.key,
+            settings: body.settings,
+            rules: Vec::new(),
+            classified: Vec::new(),
+            supersedes: body.supersedes,
+            bump: body.bump,
+            files: body.files,
+            document: body.document,
+        };
+        // Which message events are stood in the document alone.
+        if read.encoding == Encoding::Protobuf.name() {
+            read.record = read.spec().map(|spec| spec.record).unwrap_or_default();
+        }
+        read
     }
 }
 
@@ -258,10 +379,7 @@ impl From<&Settings> for StoredSettings {
             inbox_retention_ms: stored_ms(settings.inbox_retention_ms),
             quarantine_retention_ms: stored_ms(settings.quarantine_retention_ms),
             inbox: settings.inbox.clone(),
-            mode: match settings.mode {
-                Mode::Enforce => "enforce".to_owned(),
-                Mode::Shadow => "shadow".to_owned(),
-            },
+            mode: mode_text(settings.mode),
             tombstones: treatment_text(settings.tombstones),
             additional_properties: treatment_text(settings.additional_properties),
             event_time: settings.event_time.clone(),
@@ -278,11 +396,7 @@ impl From<&StoredSettings> for Settings {
             inbox_retention_ms: u64::try_from(stored.inbox_retention_ms).unwrap_or(0),
             quarantine_retention_ms: u64::try_from(stored.quarantine_retention_ms).unwrap_or(0),
             inbox: stored.inbox.clone(),
-            mode: if stored.mode == "shadow" {
-                Mode::Shadow
-            } else {
-                Mode::Enforce
-            },
+            mode: mode(&stored.mode),
             tombstones: treatment(&stored.tombstones),
             additional_properties: treatment(&stored.additional_properties),
             event_time: stored.event_time.clone(),
@@ -293,6 +407,21 @@ impl From<&StoredSettings> for Settings {
 
 fn stored_ms(ms: u64) -> i64 {
     i64::try_from(ms).unwrap_or(i64::MAX)
+}
+
+fn mode_text(mode: Mode) -> String {
+    match mode {
+        Mode::Enforce => "enforce".to_owned(),
+        Mode::Shadow => "shadow".to_owned(),
+    }
+}
+
+fn mode(text: &str) -> Mode {
+    if text == "shadow" {
+        Mode::Shadow
+    } else {
+        Mode::Enforce
+    }
 }
 
 fn treatment_text(treatment: Treatment) -> String {

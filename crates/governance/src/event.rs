@@ -1,6 +1,8 @@
 //! Events of the governance log: every type, its stored name, its schema.
 
-use crate::body::{Activated, ContractVersion, Domain, Founded, Port, Product, Rejected, Team};
+use crate::body::{
+    Activated, ContractVersion, ContractVersionV1, Domain, Founded, Port, Product, Rejected, Team,
+};
 use apache_avro::Schema;
 use apache_avro::reader::datum::GenericDatumReader;
 use apache_avro::writer::datum::GenericDatumWriter;
@@ -23,10 +25,15 @@ pub enum BodyError {
 }
 
 macro_rules! events {
-    ($($(#[$doc:meta])* $name:ident($body:ty) = $kind:literal,)*) => {
+    (@write $kind:literal, $body:ident) => { write(schema($kind).expect("every kind has a schema"), $body) };
+    (@write $kind:literal, $body:ident, $stored:ty) => {
+        write(schema($kind).expect("every kind has a schema"), &<$stored>::from($body.clone()))
+    };
+    (@read $kind:ident, $bytes:ident) => { read($kind, $bytes)? };
+    (@read $kind:ident, $bytes:ident, $stored:ty) => { read::<$stored>($kind, $bytes)?.into() };
+    ($($(#[$doc:meta])* $name:ident($body:ty $(, stored as $stored:ty)?) = $kind:literal,)*) => {
         /// What happened, in the past tense.
         #[derive(Debug, Clone, PartialEq, Eq)]
-        #[expect(clippy::large_enum_variant, reason = "events are few, and read one at a time")]
         pub enum Event {
             $($(#[$doc])* $name($body),)*
         }
@@ -43,9 +50,7 @@ macro_rules! events {
             /// The body's bytes.
             pub fn encode_body(&self) -> Vec<u8> {
                 match self {
-                    $(Event::$name(body) => {
-                        write(schema($kind).expect("every kind has a schema"), body)
-                    })*
+                    $(Event::$name(body) => events!(@write $kind, body $(, $stored)?)),*
                 }
             }
 
@@ -55,7 +60,7 @@ macro_rules! events {
             /// [`BodyError`]: the reader stops there and says so.
             pub fn decode_body(kind: &str, bytes: &[u8]) -> Result<Self, BodyError> {
                 match kind {
-                    $($kind => Ok(Event::$name(read(kind, bytes)?)),)*
+                    $($kind => Ok(Event::$name(events!(@read kind, bytes $(, $stored)?))),)*
                     other => Err(BodyError::UnknownType(other.to_owned())),
                 }
             }
@@ -98,8 +103,10 @@ events! {
     ProductApproved(Product) = "mesh.product.approved.v1",
     /// A product's description or inputs changed.
     ProductMetadataChanged(Product) = "mesh.product.metadata.changed.v1",
+    /// A contract version may be provisioned; without the rules of its document, which were not run then.
+    ContractVersionApprovedV1(ContractVersion, stored as ContractVersionV1) = "mesh.contract.version.approved.v1",
     /// A contract version may be provisioned.
-    ContractVersionApproved(ContractVersion) = "mesh.contract.version.approved.v1",
+    ContractVersionApproved(ContractVersion) = "mesh.contract.version.approved.v2",
     /// A port is new.
     PortOpened(Port) = "mesh.port.opened.v1",
     /// A contract version is in force on a port.
@@ -120,7 +127,7 @@ impl Event {
             Event::ProductApproved(body) | Event::ProductMetadataChanged(body) => {
                 format!("product/{}", body.key)
             }
-            Event::ContractVersionApproved(body) => {
+            Event::ContractVersionApproved(body) | Event::ContractVersionApprovedV1(body) => {
                 format!("contract/{}@{}", body.contract_id, body.version)
             }
             Event::PortOpened(body) => format!("port/{}", body.address),

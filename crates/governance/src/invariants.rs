@@ -56,6 +56,7 @@ pub fn first_broken_by(mesh: &Mesh, fact: &Fact) -> Option<(&'static str, String
         | Event::TeamRegistered(_)
         | Event::TeamUpdated(_)
         | Event::ContractVersionApproved(_)
+        | Event::ContractVersionApprovedV1(_)
         | Event::ProposalRejected(_) => None,
     }
 }

@@ -55,7 +55,7 @@ pub(crate) fn sentence(event: &Event) -> Markup {
         Event::ProductMetadataChanged(body) => {
             html! { "Data product " a href={ "/products/" (body.key) } { (body.key) } " changed" }
         }
-        Event::ContractVersionApproved(body) => {
+        Event::ContractVersionApproved(body) | Event::ContractVersionApprovedV1(body) => {
             html! { "Contract " (contract(&body.contract_id, &body.version)) " approved" }
         }
         Event::PortOpened(body) => {

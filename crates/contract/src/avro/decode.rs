@@ -6,9 +6,12 @@
 
 use super::cursor::{Cursor, Fault};
 use super::logical::{Logical, decimal_text};
+use super::program::{Op, Program};
 use super::schema::{Kind, NodeId, Record, Schema};
+use super::walk;
 use base64::{Engine, engine::general_purpose::STANDARD};
 use serde_json::{Map, Number, Value};
+use std::collections::BTreeSet;
 
 /// Decode one value of a datum that has passed the walk, which bounds its depth and size.
 pub(super) fn decode(schema: &Schema, id: NodeId, cursor: &mut Cursor<'_>) -> Result<Value, Fault> {
@@ -44,6 +47,33 @@ pub(super) fn decode(schema: &Schema, id: NodeId, cursor: &mut Cursor<'_>) -> Re
         Kind::Array(items) => array(schema, *items, cursor)?,
         Kind::Map(values) => map(schema, *values, cursor)?,
     })
+}
+
+/// Decode the named members of a record that has passed the walk, and step over the others.
+pub(super) fn decode_members(
+    schema: &Schema,
+    program: &Program,
+    members: &BTreeSet<String>,
+    datum: &[u8],
+) -> Result<Value, Fault> {
+    let cursor = &mut Cursor::new(datum);
+    let (Kind::Record(record), Op::Record(group)) = (schema.kind(schema.root()), program.root)
+    else {
+        return decode(schema, schema.root(), cursor);
+    };
+    let mut object = Map::with_capacity(members.len());
+    let ops = &program.groups[group as usize].ops;
+    for (field, &op) in record.fields.iter().zip(ops) {
+        if object.len() == members.len() {
+            break;
+        }
+        if members.contains(&field.name) {
+            object.insert(field.name.clone(), decode(schema, field.schema, cursor)?);
+        } else {
+            walk::walk(program, op, cursor, &mut walk::Silent, 1)?;
+        }
+    }
+    Ok(Value::Object(object))
 }
 
 fn record(schema: &Schema, record: &Record, cursor: &mut Cursor<'_>) -> Result<Value, Fault> {

@@ -24,6 +24,7 @@ use crate::verdict::{Code, Reason};
 use cursor::Cursor;
 use program::Program;
 use schema::{NodeId, Schema};
+use std::collections::BTreeSet;
 
 /// A compiled Avro schema: checks and decodes data written with it.
 #[derive(Debug)]
@@ -79,6 +80,23 @@ impl AvroValidator {
     pub fn decode_json(&self, datum: &[u8]) -> Result<serde_json::Value, Vec<Reason>> {
         self.check(datum)?;
         decode::decode(&self.schema, self.schema.root(), &mut Cursor::new(datum))
+            .map_err(|_| self.explain(datum))
+    }
+
+    /// Check a datum, and decode those members of its record that are named; `None` names all of them.
+    ///
+    /// # Errors
+    /// As [`AvroValidator::check`].
+    pub fn decode_members(
+        &self,
+        datum: &[u8],
+        members: Option<&BTreeSet<String>>,
+    ) -> Result<serde_json::Value, Vec<Reason>> {
+        let Some(members) = members else {
+            return self.decode_json(datum);
+        };
+        self.check(datum)?;
+        decode::decode_members(&self.schema, &self.program, members, datum)
             .map_err(|_| self.explain(datum))
     }
 

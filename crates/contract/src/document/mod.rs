@@ -117,7 +117,7 @@ pub fn parse(source: &str, text: &str) -> Result<Vec<Sourced>, Vec<DocumentError
 /// A file that is no YAML at all counts as ours, so that a broken document is reported, not skipped.
 pub fn has_kind(text: &str) -> bool {
     split(text).iter().any(|piece| {
-        let head: Result<Head, _> = serde_saphyr::from_str(piece.text);
+        let head: Result<Head, _> = from_yaml(piece.text);
         match head {
             Ok(head) => head.kind.is_some(),
             Err(_) => piece.text.lines().any(|line| line.starts_with("kind:")),
@@ -230,7 +230,7 @@ fn ours<T: DeserializeOwned>(
 }
 
 fn yaml<T: DeserializeOwned>(source: &str, piece: Piece<'_>) -> Result<T, DocumentError> {
-    serde_saphyr::from_str(piece.text).map_err(|error| {
+    from_yaml(piece.text).map_err(|error| {
         let location = error.location();
         DocumentError {
             source: source.to_owned(),
@@ -246,6 +246,16 @@ fn first_line(text: &str) -> String {
     let line = text.lines().next().unwrap_or_default();
     let line = line.split(" at line ").next().unwrap_or(line);
     line.strip_prefix("error: ").unwrap_or(line).to_owned()
+}
+
+/// Read YAML as its version 1.2 has it: `NO` is a country and `n` a name, not "false". A document that needs the older
+/// booleans (`required: yes`) is read with them.
+pub(crate) fn from_yaml<T: serde::de::DeserializeOwned>(
+    text: &str,
+) -> Result<T, serde_saphyr::Error> {
+    let strict = serde_saphyr::options! { strict_booleans: true };
+    serde_saphyr::from_str_with_options(text, strict)
+        .or_else(|error| serde_saphyr::from_str(text).map_err(|_| error))
 }
 
 #[cfg(test)]

@@ -79,6 +79,9 @@ pub struct SchemaObject {
     /// Its fields.
     #[serde(default)]
     pub properties: Vec<Property>,
+    /// Rules over whole events.
+    #[serde(default)]
+    pub quality: Vec<Quality>,
     /// Links; one of type `implementation` names the schema file.
     #[serde(default, rename = "authoritativeDefinitions")]
     pub authoritative_definitions: Vec<AuthoritativeDefinition>,
@@ -114,6 +117,57 @@ pub struct Property {
     pub items: Option<Box<Property>>,
     /// Sample values.
     pub examples: Vec<Value>,
+    /// Words to choose fields by, in rules.
+    pub tags: Vec<String>,
+    /// Rules over its values.
+    pub quality: Vec<Quality>,
+}
+
+/// A quality rule; [`crate::quality`] says which of them are run.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct Quality {
+    /// Stable identifier.
+    pub id: Option<String>,
+    /// Name.
+    pub name: Option<String>,
+    /// What it means.
+    pub description: Option<String>,
+    /// `library` (the default), `custom`, `sql`, `text`.
+    #[serde(rename = "type")]
+    pub kind: Option<String>,
+    /// Metric of the library.
+    pub metric: Option<String>,
+    /// The metric, as ODCS 3.0 called it.
+    pub rule: Option<String>,
+    /// Arguments of the metric.
+    pub arguments: serde_json::Map<String, Value>,
+    /// `rows` (the default) or `percent`.
+    pub unit: Option<String>,
+    /// Operator.
+    pub must_be: Option<Value>,
+    /// Operator.
+    pub must_not_be: Option<Value>,
+    /// Operator.
+    pub must_be_greater_than: Option<Value>,
+    /// Operator.
+    pub must_be_greater_or_equal_to: Option<Value>,
+    /// Operator.
+    pub must_be_less_than: Option<Value>,
+    /// Operator.
+    pub must_be_less_or_equal_to: Option<Value>,
+    /// Operator.
+    pub must_be_between: Option<Value>,
+    /// Operator.
+    pub must_not_be_between: Option<Value>,
+    /// Who runs a `custom` rule; `cel` is ours.
+    pub engine: Option<String>,
+    /// A `custom` rule's text.
+    pub implementation: Option<Value>,
+    /// `error`, `warning`, `info`.
+    pub severity: Option<String>,
+    /// Extensions; `meshlog.mode` is ours.
+    pub custom_properties: Vec<CustomProperty>,
 }
 
 /// A place where the data is.
@@ -182,6 +236,27 @@ impl Odcs {
             .chain(&self.authoritative_definitions)
             .find(|definition| definition.kind == "implementation")
             .map(|definition| definition.url.as_str())
+    }
+}
+
+impl Odcs {
+    /// The same contract without its quality rules: an older build stored documents whose rules it did not read, and
+    /// a rule that cannot be run must not keep the contract from being read back.
+    #[must_use]
+    pub fn without_rules(&self) -> Self {
+        fn strip(property: &mut Property) {
+            property.quality.clear();
+            property.properties.iter_mut().for_each(strip);
+            property.items.as_deref_mut().into_iter().for_each(strip);
+        }
+        let mut bare = self.clone();
+        for object in &mut bare.schema {
+            object.quality.clear();
+            object.properties.iter_mut().for_each(strip);
+        }
+        bare.custom_properties
+            .retain(|property| property.property != crate::quality::RULE_SET);
+        bare
     }
 }
 

@@ -119,6 +119,8 @@ impl Events {
                 text: true,
             },
             settings: &Settings::default(),
+            rules: &[],
+            classified: &[],
             bindings: &[Binding {
                 id: SCHEMA_ID,
                 guid: [0; 16],

@@ -195,7 +195,8 @@ fn dispose(
             let added = [(SOURCE, Some(source.as_bytes()))];
             accept(port, record, &added, source, outbox, Disposed::Accepted)
         }
-        (Verdict::Quarantined(reasons), Mode::Shadow) => {
+        (Verdict::Flagged(reasons), Mode::Enforce | Mode::Shadow)
+        | (Verdict::Quarantined(reasons), Mode::Shadow) => {
             let codes = envelope::codes(&reasons);
             let added = [
                 (SOURCE, Some(source.as_bytes())),

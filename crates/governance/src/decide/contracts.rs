@@ -1,13 +1,14 @@
 //! Deciding on contract documents: is it enforceable, does its version follow from the change.
 
 use super::Draft;
-use crate::body::{self, Refusal, StoredSettings};
+use crate::body::{self, Refusal, StoredRule, StoredSettings};
 use crate::command::Submitted;
 use crate::event::Event;
 use crate::refusal::{Code, refuse};
 use contract::change::{ChangeReport, classify};
 use contract::document::Document;
 use contract::document::odcs::Odcs;
+use contract::quality::Mask;
 use contract::spec::{self, Spec};
 use contract::version::{Bump, Version};
 
@@ -182,11 +183,14 @@ fn approved(
         purpose: spec.purpose.clone(),
         encoding: spec.encoding.name().to_owned(),
         schema: spec.schema.clone(),
+        record: spec.record.clone(),
         key: body::Key {
             properties: spec.key.properties.clone(),
             text: spec.key.text,
         },
         settings: StoredSettings::from(&spec.settings),
+        rules: spec.rules.iter().map(StoredRule::from).collect(),
+        classified: Mask::classified(&spec.fields),
         supersedes,
         bump: match bump {
             None | Some(Bump::None) => "none".to_owned(),

@@ -127,6 +127,8 @@ mod tests {
             record: &spec.record,
             key: &spec.key,
             settings: &spec.settings,
+            rules: &spec.rules,
+            classified: &[],
             bindings: &[],
         };
         let rules = PortRules::compile("c", &[version])

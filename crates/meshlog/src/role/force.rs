@@ -1,11 +1,13 @@
 //! From the governance state to what the enforcer judges by.
 
 use contract::address::PortAddress;
+use contract::quality::QualityRule;
 use contract::rule::{ActiveVersion, Binding, PortRules};
-use contract::settings::Settings;
+use contract::settings::{Mode, Settings};
 use contract::spec::{Encoding, Key};
 use contract::version::Version;
 use enforcer::{CatchUp, CatchUpFailed, PortEntry, Snapshot};
+use governance::body::{ContractVersion, StoredRule};
 use governance::mesh::{Activation, Contract, Mesh, Port};
 use governor::follow::{Ends, View};
 use std::collections::BTreeMap;
@@ -57,52 +59,70 @@ fn entry(mesh: &Mesh, port: &Port, compiled: &mut Compiled) -> Option<PortEntry>
             rules
         }
     };
-    Some(PortEntry::new(address, body.inbox.clone(), rules))
+    let mut entry = PortEntry::new(address, body.inbox.clone(), rules);
+    entry.mode = mode(mesh, port);
+    Some(entry)
+}
+
+/// What the version in force says of events that break it.
+fn mode(mesh: &Mesh, port: &Port) -> Mode {
+    let contract = mesh.contracts.get(&port.opened.state.contract_id);
+    let active = port
+        .active()
+        .and_then(|active| contract?.versions.get(&active.version));
+    active.map_or(Mode::Enforce, |version| {
+        Settings::from(&version.state.settings).mode
+    })
 }
 
 /// One activated version with what [`ActiveVersion`] borrows.
 struct Part<'a> {
     version: Version,
     encoding: Encoding,
-    schema: &'a str,
-    record: String,
+    state: &'a ContractVersion,
     key: Key,
     settings: Settings,
+    rules: Vec<QualityRule>,
     bindings: Vec<Binding>,
 }
 
 impl<'a> Part<'a> {
-    fn of(contract: &'a Contract, activation: &Activation) -> Option<Self> {
-        let stored = &contract.versions.get(&activation.version)?.state;
-        let encoding = Encoding::from_name(&stored.encoding).unwrap_or(Encoding::Json);
-        // Which message events are stands in the document alone.
-        let record = match encoding {
-            Encoding::Protobuf => stored.spec().map(|spec| spec.record),
-            Encoding::Avro | Encoding::Json => None,
+    fn of(contract: &'a Contract, activation: &Activation) -> Option<Result<Self, String>> {
+        let state = &contract.versions.get(&activation.version)?.state;
+        let rules: Result<Vec<QualityRule>, _> = state.rules.iter().map(StoredRule::read).collect();
+        let rules = match rules {
+            Ok(rules) => rules,
+            Err(error) => {
+                return Some(Err(format!(
+                    "a rule of version {} cannot be read: {error}",
+                    state.version
+                )));
+            }
         };
-        let record = record.unwrap_or_default();
-        Some(Self {
+        Some(Ok(Self {
             version: activation.version,
-            encoding,
-            schema: &stored.schema,
-            record,
+            encoding: Encoding::from_name(&state.encoding).unwrap_or(Encoding::Json),
+            state,
             key: Key {
-                properties: stored.key.properties.clone(),
-                text: stored.key.text,
+                properties: state.key.properties.clone(),
+                text: state.key.text,
             },
-            settings: Settings::from(&stored.settings),
+            settings: Settings::from(&state.settings),
+            rules,
             bindings: activation.bindings.iter().filter_map(binding).collect(),
-        })
+        }))
     }
 
     fn as_active(&self) -> ActiveVersion<'_> {
         ActiveVersion {
             version: self.version,
             encoding: self.encoding,
-            schema: self.schema,
-            record: &self.record,
+            schema: &self.state.schema,
+            record: &self.state.record,
             key: &self.key,
             settings: &self.settings,
+            rules: &self.rules,
+            classified: &self.state.classified,
             bindings: &self.bindings,
         }
     }
@@ -111,20 +131,20 @@ impl<'a> Part<'a> {
 fn compile(mesh: &Mesh, port: &Port) -> Option<PortRules> {
     let body = &port.opened.state;
     let contract = mesh.contracts.get(&body.contract_id)?;
-    let parts: Vec<Part<'_>> = port
+    let parts: Result<Vec<Part<'_>>, String> = port
         .activations
         .iter()
         .filter_map(|activation| Part::of(contract, activation))
         .collect();
-    let versions: Vec<ActiveVersion<'_>> = parts.iter().map(Part::as_active).collect();
-    match PortRules::compile(&body.contract_id, &versions) {
-        Ok(rules) => rules,
-        Err(error) => {
-            // Without a judge the port's events wait in the inbox: nothing is lost, nothing is let through.
-            tracing::error!(port = %body.address, %error, "a port's contract does not compile");
-            None
-        }
-    }
+    let compiled = parts.and_then(|parts| {
+        let versions: Vec<ActiveVersion<'_>> = parts.iter().map(Part::as_active).collect();
+        PortRules::compile(&body.contract_id, &versions).map_err(|error| error.to_string())
+    });
+    compiled.unwrap_or_else(|error| {
+        // Without a judge the port's events wait in the inbox: nothing is lost, nothing is let through.
+        tracing::error!(port = %body.address, error, "a port's contract does not compile");
+        None
+    })
 }
 
 fn binding(stored: &governance::body::Binding) -> Option<Binding> {

@@ -53,6 +53,7 @@ impl Filter {
             | Event::ProductApproved(_)
             | Event::ProductMetadataChanged(_)
             | Event::ContractVersionApproved(_)
+            | Event::ContractVersionApprovedV1(_)
             | Event::PortOpened(_)
             | Event::ContractVersionActivated(_) => Outcome::Accepted,
         };
@@ -108,7 +109,9 @@ pub(super) fn body_json(fact: &Fact) -> Value {
         Event::ProductApproved(body) | Event::ProductMetadataChanged(body) => {
             serde_json::to_value(body)
         }
-        Event::ContractVersionApproved(body) => serde_json::to_value(body),
+        Event::ContractVersionApproved(body) | Event::ContractVersionApprovedV1(body) => {
+            serde_json::to_value(body)
+        }
         Event::PortOpened(body) => serde_json::to_value(body),
         Event::ContractVersionActivated(body) => serde_json::to_value(body),
         Event::ProposalRejected(body) => serde_json::to_value(body),
@@ -127,10 +130,12 @@ fn gist(event: &Event) -> String {
             format!("owner {}", body.owner)
         }
         Event::ProductApproved(body) | Event::ProductMetadataChanged(body) => body.purpose.clone(),
-        Event::ContractVersionApproved(body) => match &body.supersedes {
-            Some(before) => format!("{} change of {before}", body.bump),
-            None => body.encoding.clone(),
-        },
+        Event::ContractVersionApproved(body) | Event::ContractVersionApprovedV1(body) => {
+            match &body.supersedes {
+                Some(before) => format!("{} change of {before}", body.bump),
+                None => body.encoding.clone(),
+            }
+        }
         Event::PortOpened(body) => format!("contract {}", body.contract_id),
         Event::ContractVersionActivated(body) => format!("{}@{}", body.contract_id, body.version),
         Event::ProposalRejected(body) => {

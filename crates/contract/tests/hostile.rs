@@ -11,6 +11,7 @@ use contract::{
     },
     schema_error::SchemaError,
     source::{Import, SchemaType, Source},
+    tags,
 };
 use proptest::prelude::*;
 use std::fmt::Write;
@@ -24,8 +25,9 @@ const ONE_COMPARISON: usize = compat::MAX_STEPS / 5;
 /// As many bytes of any schema cost a check one step at the least.
 const BYTES_STEP: usize = 64;
 
-/// Every form of a schema.
+/// Every form of a schema, and its tags.
 fn forms(source: &Source<'_>) -> Result<String, SchemaError> {
+    tags::list(source).ok();
     canonical::normalized(source).ok();
     for format in [
         Format::Resolved,
@@ -705,7 +707,7 @@ const WHOLE: &[(SchemaType, &str)] = &[
     (
         SchemaType::Avro,
         r#"{"type":"record","name":"R","namespace":"a.b","aliases":["S"],"fields":[
-        {"name":"id","type":"string","doc":"d"},
+        {"name":"id","type":"string","doc":"d","confluent:tags":["PII"]},
         {"name":"u","type":["null",{"type":"enum","name":"E","symbols":["A","B"],"default":"A"}],"default":null},
         {"name":"m","type":{"type":"map","values":{"type":"array","items":"R"}}},
         {"name":"d","type":{"type":"bytes","logicalType":"decimal","precision":9,"scale":2}},
@@ -715,16 +717,18 @@ const WHOLE: &[(SchemaType, &str)] = &[
         SchemaType::Json,
         r##"{"$schema":"http://json-schema.org/draft-07/schema#","$id":"http://a/b","type":"object",
         "properties":{"a":{"$ref":"#/definitions/x"},"b":{"oneOf":[{"type":"string","pattern":"^a+$"},{"type":"integer",
-        "minimum":1,"multipleOf":2}]},"c":{"type":["array","null"],"items":[{"const":1.5e3}],"additionalItems":false}},
+        "minimum":1,"multipleOf":2}]},"c":{"type":["array","null"],"items":[{"const":1.5e3}],"additionalItems":false,
+        "confluent:tags":["PII"]}},
         "required":["a"],"additionalProperties":{"not":{"enum":[1,"b",null]}},"patternProperties":{"^x":{"minLength":3}},
         "definitions":{"x":{"anyOf":[{"$ref":"#"},{"type":"string","format":"date"}]}},"dependencies":{"a":["b"]}}"##,
     ),
     (
         SchemaType::Protobuf,
         r#"syntax = "proto3"; package a.b; import "google/protobuf/timestamp.proto"; option java_package = "x";
+        import "confluent/meta.proto";
         message M { reserved 9, 20 to 30; reserved "z"; string id = 1 [deprecated = true]; repeated int32 n = 2;
         map<string, M> m = 3; oneof o { bytes b = 4; E e = 5; } google.protobuf.Timestamp t = 6; optional N k = 7;
-        message N { M up = 1; } enum E { option allow_alias = true; A = 0; B = 1; C = 1; } }
+        message N { option (confluent.message_meta) = { doc: "d" tags: "S" }; M up = 1 [(confluent.field_meta).tags = "PII"]; } enum E { option allow_alias = true; A = 0; B = 1; C = 1; } }
         service S { rpc Go (M) returns (stream M.N); }"#,
     ),
 ];
@@ -798,6 +802,10 @@ proptest! {
         if let Ok(stored) = forms(&other) {
             let kept = Source::new(ty, &stored);
             prop_assert_eq!(canonical::canonical(&kept), Ok(stored.clone()));
+            let tagged = tags::list(&kept).expect("a schema");
+            let bare = tags::edited(&kept, &[], &tagged).expect("has the parts that it lists");
+            prop_assert_eq!(tags::list(&Source::new(ty, &bare)), Ok(vec![]));
+            prop_assert_eq!(canonical::canonical(&Source::new(ty, &bare)), Ok(bare.clone()));
         }
         compared(&one, &other);
     }

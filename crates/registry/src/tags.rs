@@ -6,6 +6,7 @@ use crate::{
     request::{Entity, EntityTags},
 };
 use contract::tags::{self, Kind, Tagged};
+use std::collections::BTreeSet;
 
 /// The text of a schema with tags added to some parts, and then removed from some.
 ///
@@ -35,9 +36,10 @@ pub fn wanted(
     let found = content
         .ask(imported, tags::list)?
         .map_err(|error| Refusal::invalid_schema(format!("Invalid schema tags: {error}")))?;
+    let wanted: BTreeSet<&str> = wanted.iter().map(String::as_str).collect();
     let counts = |tagged: &Tagged| {
-        let mut any = wanted.iter();
-        any.any(|tag| tag == "*" || tagged.tags.contains(tag))
+        let mut tags = tagged.tags.iter();
+        wanted.contains("*") || tags.any(|tag| wanted.contains(tag.as_str()))
     };
     Ok(found.into_iter().filter(counts).map(shown).collect())
 }
@@ -48,7 +50,7 @@ fn shown(tagged: Tagged) -> EntityTags {
             entity_path: tagged.entity.path,
             entity_type: tagged.entity.kind.as_str().to_owned(),
         },
-        tags: tagged.tags.into_iter().collect(),
+        tags: tagged.tags,
     }
 }
 
@@ -71,6 +73,6 @@ fn one(given: &EntityTags) -> Result<Tagged, Refusal> {
             kind,
             path: entity_path.clone(),
         },
-        tags: given.tags.iter().cloned().collect(),
+        tags: given.tags.clone(),
     })
 }

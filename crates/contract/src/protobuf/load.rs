@@ -45,6 +45,12 @@ impl Loaded<'_> {
             .expect("the schema is among its files")
             .file
     }
+
+    /// The schema itself, to be changed.
+    pub(crate) fn main_mut(&mut self) -> &mut File {
+        let main = self.files.last_mut();
+        &mut main.expect("the schema is among its files").file
+    }
 }
 
 /// Load a schema and what it imports.

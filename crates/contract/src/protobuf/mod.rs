@@ -42,7 +42,8 @@ pub(crate) use compile::{check, derived_json_name};
 pub(crate) use event::{to_json, type_name};
 pub(crate) use load::{Loaded, load};
 pub(crate) use names::{Found, Names, Symbol, join};
-pub(crate) use normal::{map_of, normalized, without_extensions};
+pub(crate) use normal::{as_map, map_of, normalized, without_extensions};
+pub(crate) use parser::Members;
 pub(crate) use print::file as print;
 
 use crate::schema_error::SchemaError;

@@ -373,7 +373,7 @@ fn single(reserved: Vec<Vec<Reserved>>) -> Vec<Vec<Reserved>> {
 }
 
 /// `(a).b.c = 1` as `(a) = {b: {c: 1}}`.
-fn as_map(value: Value) -> Value {
+pub(crate) fn as_map(value: Value) -> Value {
     if let Value::Part(part) = value {
         if part.custom == Custom::Yes {
             return Value::Part(part);

@@ -551,6 +551,59 @@ fn tags_make_the_next_version() {
     assert!(version.content.text.contains(r#""confluent:tags":["PII"]"#));
 }
 
+#[test]
+fn tags_of_a_protobuf_schema_come_go_and_are_found() {
+    let mut m = Memory::default();
+    let text = "syntax = \"proto3\";\npackage p;\n\nimport \"confluent/meta.proto\";\n\nmessage M {\n  string a = 1;\n}\n";
+    let entity = |kind: &str, path: &str| json!({"entityPath": path, "entityType": kind});
+    let record = json!([{"schemaEntity": entity("sr_record", "M"), "tags": ["SECRET"]}]);
+    let field = json!([{"schemaEntity": entity("sr_field", ".M.a"), "tags": ["PII", "EU"]}]);
+    let register = Register {
+        subject: "s".into(),
+        schema_type: Some("PROTOBUF".into()),
+        schema: text.into(),
+        ..Register::default()
+    };
+    m.run(&Command::Register(register.clone()))
+        .expect("registered");
+    let tag = |change: &str, tags: &serde_json::Value| {
+        let request = json!({"subject": "s", "version": "latest", change: tags});
+        Command::Tag(serde_json::from_value(request).expect("a request"))
+    };
+    m.run(&tag("tagsToAdd", &field)).expect("tagged");
+    let given = Register {
+        tags_to_add: serde_json::from_value(record).expect("tags"),
+        ..register
+    };
+    m.run(&Command::Register(given)).expect("registered");
+    m.run(&tag(
+        "tagsToRemove",
+        &json!([{"schemaEntity": entity("sr_record", "M"), "tags": ["SECRET"]}]),
+    ))
+    .expect("taken away");
+    let content = |number| &*m.state.version("s", number).expect("there").content;
+    let found = |number, tags: &[&str]| {
+        let tags: Vec<String> = tags.iter().map(|tag| (*tag).to_owned()).collect();
+        json!(crate::tags::wanted(content(number), &[], &tags).expect("read"))
+    };
+    let of_field = json!([{"schemaEntity": entity("sr_field", "M.a"), "tags": ["PII", "EU"]}]);
+    assert_eq!(found(1, &["*"]), json!([]));
+    assert_eq!(found(2, &["PII"]), of_field);
+    assert_eq!(found(2, &["SECRET"]), json!([]));
+    assert_eq!(
+        found(3, &["*"])[0]["schemaEntity"],
+        entity("sr_record", "M")
+    );
+    assert_eq!(content(4).text, text, "as it was");
+    let refused = m.run(&tag(
+        "tagsToAdd",
+        &json!([{"schemaEntity": entity("sr_field", "M.b"), "tags": ["PII"]}]),
+    ));
+    let refused = refused.expect_err("unknown");
+    assert_eq!(refused.error_code, 42201);
+    assert!(refused.message.contains("sr_field `M.b`"), "{refused}");
+}
+
 fn canonical(text: &str) -> String {
     let parsed = Content::sent(None, text, vec![]).parsed(&[], Normalize::No);
     parsed.expect("a schema").text

@@ -271,3 +271,34 @@ async fn a_member_given_twice_counts_as_the_last() {
     let answer = ask("POST", "/subjects/s", body).await;
     assert_eq!(answer.codes(), (404, 40403), "{}", answer.body);
 }
+
+#[tokio::test]
+async fn tags_of_a_protobuf_schema_are_found() {
+    let service = service();
+    let text = r#"syntax = "proto3"; import "confluent/meta.proto"; message M { option (confluent.message_meta).tags = "S";
+        int32 a = 1 [(confluent.field_meta) = {tags: ["PII", "EU"]}]; }"#;
+    let value =
+        json!({"subject": "p", "version": 1, "id": 9, "schemaType": "PROTOBUF", "schema": text});
+    service.view().take(&kafka::Record {
+        topic: "_schemas".into(),
+        partition: 0,
+        offset: 0,
+        timestamp_ms: None,
+        key: Some(crate::record::Key::schema("p", 1).encode()),
+        value: Some(value.to_string().into_bytes()),
+        headers: vec![],
+    });
+    let record =
+        json!({"schemaEntity": {"entityPath": "M", "entityType": "sr_record"}, "tags": ["S"]});
+    let field = json!({"schemaEntity": {"entityPath": "M.a", "entityType": "sr_field"}, "tags": ["PII", "EU"]});
+    for (tags, expected) in [
+        ("*", json!([record, field])),
+        ("PII", json!([field])),
+        ("none", Value::Null),
+    ] {
+        let path = format!("/subjects/p/versions/1?findTags={tags}");
+        let answer = ask_of(router(service.clone()), "GET", &path, "").await;
+        assert_eq!(answer.status, 200);
+        assert_eq!(answer.body["schemaTags"], expected, "{tags}");
+    }
+}

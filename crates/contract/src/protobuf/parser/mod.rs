@@ -6,6 +6,8 @@
 mod message;
 mod option;
 
+pub(crate) use option::Members;
+
 use super::ast::{
     Enum, EnumValue, Extend, File, Flow, MAX_NUMBER, Parameter, Reserved, Rpc, Service,
 };

@@ -191,14 +191,14 @@ impl Parser<'_> {
 
 /// The members of a message, each name once.
 #[derive(Debug, Default)]
-struct Members {
-    list: Vec<(String, Value)>,
+pub(crate) struct Members {
+    pub(crate) list: Vec<(String, Value)>,
     places: BTreeMap<String, usize>,
 }
 
 impl Members {
     /// A member that stands again makes a list of all its values, in the place of the first.
-    fn add(&mut self, key: String, value: Value) {
+    pub(crate) fn add(&mut self, key: String, value: Value) {
         let Some(&place) = self.places.get(&key) else {
             self.places.insert(key.clone(), self.list.len());
             self.list.push((key, value));

@@ -1,8 +1,11 @@
 //! Questions that both the API and the pages ask of a mesh: which ports has a product, who reads it, who owns it.
 
+use contract::quality::Scope;
+use contract::settings::Mode;
 use contract::version::Version;
 use governance::body;
 use governance::mesh::{Activation, Entity, Mesh, Port};
+use serde_json::{Value, json};
 
 /// A port with what belongs to it.
 #[derive(Debug, Clone, Copy)]
@@ -163,6 +166,22 @@ fn distance(a: &str, b: &str) -> usize {
         }
     }
     row[b.len()]
+}
+
+/// A rule over the content of events, for readers: what must hold, and whether it refuses, warns or is measured.
+pub(crate) fn rule_json(rule: &body::StoredRule) -> Value {
+    let read = rule.read().ok();
+    let decides = match read.as_ref().map(|rule| (rule.scope(), rule.mode)) {
+        Some((Scope::Event, Mode::Enforce)) => "refuses",
+        Some((Scope::Event, Mode::Shadow)) => "shadow",
+        // Rules over windows of events are kept; nothing measures them yet.
+        Some((Scope::Window, _)) => "not measured yet",
+        None => "unknown to this build",
+    };
+    json!({
+        "name": rule.name, "path": rule.path, "mode": rule.mode, "decides": decides,
+        "demand": read.map_or_else(|| rule.check.clone(), |rule| rule.demand()), "description": rule.description,
+    })
 }
 
 #[cfg(test)]

@@ -280,7 +280,7 @@ impl VersionRule {
         self.mask.apply(&mut reasons);
         let mut shadowed = findings.shadowed;
         self.mask.apply(&mut shadowed);
-        Verdict::from_reasons(reasons).flagged(shadowed)
+        Verdict::from_reasons(reasons).shadowed(shadowed)
     }
 
     /// Check the value under its schema; gives what the rules read of it, where there are rules.
@@ -426,7 +426,7 @@ mod tests {
 
     fn codes(verdict: &Verdict) -> Vec<Code> {
         match verdict {
-            Verdict::Accepted | Verdict::Flagged(_) => vec![],
+            Verdict::Accepted | Verdict::Shadowed(_) => vec![],
             Verdict::Quarantined(reasons) => reasons.iter().map(|reason| reason.code).collect(),
         }
     }

@@ -139,7 +139,7 @@ pub enum Verdict {
     /// It meets its contract.
     Accepted,
     /// It meets its contract but for rules in shadow, which refuse nothing; what they would refuse it for.
-    Flagged(Vec<Reason>),
+    Shadowed(Vec<Reason>),
     /// It does not; all violations, most important first, at least one.
     Quarantined(Vec<Reason>),
 }
@@ -156,13 +156,13 @@ impl Verdict {
 
     /// The same, with what rules in shadow would refuse an accepted event for.
     #[must_use]
-    pub fn flagged(self, mut shadowed: Vec<Reason>) -> Self {
+    pub fn shadowed(self, mut shadowed: Vec<Reason>) -> Self {
         match self {
             Verdict::Accepted if !shadowed.is_empty() => {
                 shadowed.truncate(MAX_REASONS);
-                Verdict::Flagged(shadowed)
+                Verdict::Shadowed(shadowed)
             }
-            Verdict::Accepted | Verdict::Flagged(_) | Verdict::Quarantined(_) => self,
+            Verdict::Accepted | Verdict::Shadowed(_) | Verdict::Quarantined(_) => self,
         }
     }
 

@@ -11,4 +11,5 @@ mod protobuf;
 mod rebuild;
 mod registries;
 mod registry;
+mod rules;
 mod script;

@@ -148,6 +148,7 @@ fn version_json(
         "state": model::version_state(mesh, &body.contract_id, version), "port": port,
         "bump": body.bump, "supersedes": body.supersedes, "key": body.key,
         "settings": body.settings, "fields": details.fields, "sla": details.sla,
+        "rules": body.rules.iter().map(model::rule_json).collect::<Vec<_>>(),
         "limitations": details.limitations, "usage": details.usage, "tags": details.tags,
         "schema": schema, "message": details.message, "files": body.files.keys().collect::<Vec<_>>(),
         "readers": model::readers(mesh, &body.contract_id).collect::<Vec<_>>(),

@@ -88,7 +88,7 @@ fn projector_text(text: &mut Text, view: &View, version: &str) {
 type Of = fn(&StatsAnswer) -> u64;
 
 fn ports_text(text: &mut Text, ports: &[StatsAnswer]) {
-    let metrics: [(&str, &str, &str, Of); 5] = [
+    let metrics: [(&str, &str, &str, Of); 6] = [
         (
             "meshlog_port_inbox_total",
             "counter",
@@ -106,6 +106,12 @@ fn ports_text(text: &mut Text, ports: &[StatsAnswer]) {
             "counter",
             "Events quarantined.",
             |port| port.quarantined,
+        ),
+        (
+            "meshlog_port_shadowed_total",
+            "counter",
+            "Events accepted that a rule or a port in shadow would have refused.",
+            |port| port.shadowed,
         ),
         (
             "meshlog_port_lag",

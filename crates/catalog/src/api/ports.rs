@@ -99,6 +99,7 @@ pub(crate) async fn port_stats(
         inbox: counted.counters.inbox,
         accepted: counted.counters.accepted,
         quarantined: counted.counters.quarantined,
+        shadowed: counted.counters.shadowed,
         lag: counted.lag,
         contract: info.contract_in_force(),
         mode: contract

@@ -37,6 +37,12 @@ pub(crate) async fn contract(
             h2 id="schema" { "Schema" }
             (fields(&details.fields))
         }
+        @if !state.rules.is_empty() {
+            section aria-labelledby="rules" {
+                h2 id="rules" { "Rules" }
+                (rules(&state.rules))
+            }
+        }
         section.two {
             div { h2 { "Promised" } (sla(&details)) }
             div { h2 { "Settings" } (settings(&state.settings)) }
@@ -131,6 +137,27 @@ fn row(field: &Field, keys: usize) -> Markup {
             td { @if field.key > 0 { span.badge.key { "key" @if keys > 1 { " " (field.key) } } } }
             td { @if let Some(class) = &field.classification { span class={ "class " (class) } { (class) } } }
             td.meaning { (field.description) }
+        }
+    }
+}
+
+/// The rules over the content of events.
+fn rules(rules: &[body::StoredRule]) -> Markup {
+    html! {
+        div.table {
+            table.fields {
+                thead { tr { th { "Rule" } th { "Field" } th { "What must hold" } th { "Decides" } th { "Meaning" } } }
+                tbody { @for rule in rules {
+                    @let shown = model::rule_json(rule);
+                    tr {
+                        th scope="row" { (rule.name) }
+                        td { code { (rule.path) } }
+                        td { code { (plain(&shown["demand"])) } }
+                        td { (plain(&shown["decides"])) }
+                        td.meaning { (rule.description) }
+                    }
+                } }
+            }
         }
     }
 }

@@ -138,6 +138,7 @@ pub(crate) fn counter(stats: Option<&StatsAnswer>, name: &'static str) -> Markup
     let value = stats.map(|stats| match name {
         "accepted" => stats.accepted,
         "quarantined" => stats.quarantined,
+        "shadowed" => stats.shadowed,
         "lag" => stats.lag,
         _ => stats.inbox,
     });

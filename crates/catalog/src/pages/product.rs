@@ -136,6 +136,7 @@ fn port_section(site: &Site, view: &View, info: &PortInfo<'_>, stats: &Stats) ->
             div.head {
                 h2.address id={ "p-" (body.address) } { (body.address) }
                 (badge(state.filter(|state| *state != "running").unwrap_or(info.state())))
+                @if info.contract.is_some_and(|(_, approved)| approved.state.settings.mode == "shadow") { " " (badge("shadow")) }
             }
             @if !body.description.is_empty() { p.about { (body.description) } }
             @if let Some(why) = stats.and_then(|stats| stats.why.as_ref()) { p.banner.inline { (why) } }
@@ -143,6 +144,9 @@ fn port_section(site: &Site, view: &View, info: &PortInfo<'_>, stats: &Stats) ->
                 div { dt { "Received" } dd { (counter(stats, "inbox")) } }
                 div { dt { "Accepted" } dd { (counter(stats, "accepted")) } }
                 div { dt { "Quarantined" } dd { (counter(stats, "quarantined")) } }
+                @if stats.is_some_and(|stats| stats.shadowed > 0 || stats.mode == "shadow") {
+                    div { dt { "Would be refused" } dd { (counter(stats, "shadowed")) } }
+                }
                 div { dt { "Waiting" } dd { (counter(stats, "lag")) } }
             }
             (pipe(info))

@@ -149,6 +149,7 @@ fn add(total: &mut Counters, more: Counters) {
     total.inbox += more.inbox;
     total.accepted += more.accepted;
     total.quarantined += more.quarantined;
+    total.shadowed += more.shadowed;
 }
 
 fn unavailable(error: &(dyn std::error::Error + 'static)) -> StatsError {

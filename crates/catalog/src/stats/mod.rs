@@ -23,6 +23,8 @@ pub struct Counters {
     pub accepted: u64,
     /// Events that did not.
     pub quarantined: u64,
+    /// Of the accepted, those that a rule or a port in shadow would have refused.
+    pub shadowed: u64,
 }
 
 /// Reads the text committed with an offset; `None` when it is not the enforcer's.
@@ -112,11 +114,13 @@ pub struct StatsAnswer {
     pub accepted: u64,
     /// Events that did not.
     pub quarantined: u64,
+    /// Of the accepted, those that a rule or a port in shadow would have refused.
+    pub shadowed: u64,
     /// Committed records that have not been judged.
     pub lag: u64,
     /// `id@version` in force.
     pub contract: Option<String>,
-    /// `enforce`.
+    /// `enforce` or `shadow`.
     pub mode: String,
     /// Whether events are being judged.
     pub state: RunState,

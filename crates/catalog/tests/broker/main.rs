@@ -200,6 +200,7 @@ async fn start(cluster: &Cluster, dir: &Path) -> CatalogHandle {
             inbox: accepted + quarantined,
             accepted,
             quarantined,
+            shadowed: 0,
         })
     };
     let config = CatalogConfig {

@@ -195,7 +195,7 @@ fn dispose(
             let added = [(SOURCE, Some(source.as_bytes()))];
             accept(port, record, &added, source, outbox, Disposed::Accepted)
         }
-        (Verdict::Flagged(reasons), Mode::Enforce | Mode::Shadow)
+        (Verdict::Shadowed(reasons), Mode::Enforce | Mode::Shadow)
         | (Verdict::Quarantined(reasons), Mode::Shadow) => {
             let codes = envelope::codes(&reasons);
             let added = [

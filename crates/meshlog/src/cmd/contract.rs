@@ -32,6 +32,14 @@ pub(crate) enum Verb {
         /// The new one: a file, or ID@VERSION
         b: String,
     },
+    /// Try a contract on sample events, one JSON object a line, as the enforcer would judge them
+    Test {
+        /// A file, or ID@VERSION
+        contract: String,
+        /// The events; `-` reads them from standard input
+        #[arg(long, value_name = "FILE")]
+        sample: std::path::PathBuf,
+    },
     /// A contract as given
     Show {
         /// ID, or ID@VERSION
@@ -60,6 +68,10 @@ pub(super) async fn run(global: &Global, verb: Verb) -> anyhow::Result<()> {
                 Failure::Refused(format!("{a} and {b} cannot be compared: {why}"))
             })?;
             diff(&old, &new, &report, global.output)
+        }
+        Verb::Test { contract, sample } => {
+            let spec = load(global, &contract).await?;
+            super::contract_test::run(&spec, &sample, global.output)
         }
         Verb::Show { contract } => {
             let client = Client::new(&global.target)?;

@@ -5,6 +5,7 @@ mod audit;
 mod bench;
 mod consume;
 mod contract;
+mod contract_test;
 mod domain;
 mod port;
 mod product;

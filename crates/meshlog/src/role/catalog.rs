@@ -160,6 +160,7 @@ fn counting() -> Hooks {
             inbox: progress.inbox,
             accepted: progress.accepted,
             quarantined: progress.quarantined,
+            shadowed: progress.shadowed,
         })
     };
     Hooks {

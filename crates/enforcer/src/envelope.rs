@@ -28,6 +28,19 @@ pub const HEADERS_DROPPED: &str = "mesh-headers-dropped";
 /// Codes of what would have been refused, on a record that shadow mode let through.
 pub const WOULD_REFUSE: &str = "mesh-would-refuse";
 
+/// How often an event was redriven, and from where last: `<partition>/<offset>#<times>`. A redriver sets it, the enforcer
+/// keeps it where the event is refused again, so that no event goes round for ever.
+pub const REDRIVEN: &str = "mesh-redriven";
+
+/// Every header that a quarantined record has beside the producer's own, less those under [`RESERVED_PREFIX`].
+pub const DLQ_HEADERS: [&str; 5] = [
+    "__rule.name",
+    "__rule.mode",
+    "__rule.subject",
+    "__rule.topic",
+    "__rule.exception",
+];
+
 /// What of an oversize value is kept, in bytes: enough to see what it is.
 const KEPT_VALUE: usize = 64 * 1024;
 
@@ -151,6 +164,15 @@ impl Refusal {
         source: &str,
         send: impl FnOnce(&Outbound<'_>) -> T,
     ) -> T {
+        let redriven = record
+            .headers
+            .iter()
+            .rev()
+            .find(|(name, _)| *name == REDRIVEN);
+        let times = redriven.and_then(|(_, value)| std::str::from_utf8((*value)?).ok());
+        // Anybody can write the header: only as much of it is kept as a redriver writes.
+        self.headers
+            .extend(times.map(|times| (REDRIVEN, cut(times, 64).to_owned())));
         let parts = self.fit(port, record, source);
         let added = self.added(source);
         send(&parts.outbound(port, record, &added))

@@ -345,6 +345,36 @@ pub struct Binding {
     pub guid: String,
 }
 
+/// `mesh.quarantine.redriven.v1`
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Redriven {
+    /// Port address.
+    pub port: String,
+    /// Which events were asked for.
+    pub filter: RedriveFilter,
+    /// Events that the filter chose and that had not been redriven.
+    pub selected: i64,
+    /// Of these, events sent to the inbox.
+    pub sent: i64,
+    /// Of these, events that the contract in force still refuses; they stay.
+    pub still_refused: i64,
+    /// Of these, events that had been redriven too often, or whose bytes were cut; they stay.
+    pub held_back: i64,
+}
+
+/// Which quarantined events are redriven; `None` is no limit.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RedriveFilter {
+    /// Code, or name of a quality rule.
+    pub reason: Option<String>,
+    /// Key as a text.
+    pub key: Option<String>,
+    /// Quarantined at this time or later, UTC ms.
+    pub since: Option<i64>,
+    /// Quarantined before this time, UTC ms.
+    pub until: Option<i64>,
+}
+
 /// `mesh.proposal.rejected.v1`
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rejected {

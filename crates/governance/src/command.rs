@@ -41,6 +41,8 @@ pub enum Command {
     Apply(Vec<Submitted>),
     /// Put an approved contract version in force (the provisioner, when topics and schemas are there).
     Activate(body::Activated),
+    /// Record that quarantined events were redriven.
+    RecordRedrive(body::Redriven),
     /// A proposal that could not be read; it is refused, and the refusal is a fact.
     Unreadable(Vec<body::Refusal>),
 }
@@ -52,6 +54,7 @@ impl Command {
             Command::Found(_) => "found",
             Command::Apply(_) => "apply",
             Command::Activate(_) => "activate",
+            Command::RecordRedrive(_) => "redriven",
             Command::Unreadable(_) => "unreadable",
         }
     }
@@ -63,7 +66,10 @@ impl Command {
                 .iter()
                 .map(|submitted| submitted.document.label())
                 .collect(),
-            Command::Found(_) | Command::Activate(_) | Command::Unreadable(_) => Vec::new(),
+            Command::Found(_)
+            | Command::Activate(_)
+            | Command::RecordRedrive(_)
+            | Command::Unreadable(_) => Vec::new(),
         }
     }
 }

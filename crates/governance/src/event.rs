@@ -1,7 +1,8 @@
 //! Events of the governance log: every type, its stored name, its schema.
 
 use crate::body::{
-    Activated, ContractVersion, ContractVersionV1, Domain, Founded, Port, Product, Rejected, Team,
+    Activated, ContractVersion, ContractVersionV1, Domain, Founded, Port, Product, Redriven,
+    Rejected, Team,
 };
 use apache_avro::Schema;
 use apache_avro::reader::datum::GenericDatumReader;
@@ -111,6 +112,8 @@ events! {
     PortOpened(Port) = "mesh.port.opened.v1",
     /// A contract version is in force on a port.
     ContractVersionActivated(Activated) = "mesh.contract.version.activated.v1",
+    /// Quarantined events were sent through the inbox again.
+    QuarantineRedriven(Redriven) = "mesh.quarantine.redriven.v1",
     /// A proposal was refused.
     ProposalRejected(Rejected) = "mesh.proposal.rejected.v1",
 }
@@ -132,6 +135,7 @@ impl Event {
             }
             Event::PortOpened(body) => format!("port/{}", body.address),
             Event::ContractVersionActivated(body) => format!("port/{}", body.port),
+            Event::QuarantineRedriven(body) => format!("port/{}", body.port),
             Event::ProposalRejected(_) => format!("proposal/{proposal_id}"),
         }
     }

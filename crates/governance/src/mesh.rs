@@ -181,7 +181,8 @@ impl Mesh {
                     });
                 }
             }
-            Event::ProposalRejected(_) => {}
+            // Acts, and not the state of anything.
+            Event::QuarantineRedriven(_) | Event::ProposalRejected(_) => {}
         }
     }
 

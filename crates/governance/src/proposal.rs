@@ -4,7 +4,7 @@
 //! written (YAML or JSON), or a bundle: documents with the schema files that they name.
 //! Source: CloudEvents 1.0.2, Kafka protocol binding, sections 3.2 and 3.3.
 
-use crate::body::{Activated, Refusal};
+use crate::body::{Activated, Redriven, Refusal};
 use crate::refusal::{Code, refuse};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -13,6 +13,10 @@ use std::collections::BTreeMap;
 pub const APPLY: &str = "mesh.proposal.apply.v1";
 /// `type` of the provisioner's activation.
 pub const ACTIVATE: &str = "mesh.proposal.activate.v1";
+/// `type` of the record of a redrive.
+pub const REDRIVEN: &str = "mesh.proposal.redriven.v1";
+/// Media type of that record at the API.
+pub const REDRIVEN_TYPE: &str = "application/vnd.meshlog.redriven+json";
 /// `datacontenttype` of a [`Bundle`].
 pub const BUNDLE: &str = "application/vnd.meshlog.bundle+json";
 /// CloudEvents attribute with the principal that the API has authenticated; believed on `mesh.proposals` only.
@@ -61,6 +65,8 @@ pub enum Request {
     Apply(Bundle),
     /// Put a contract version in force.
     Activate(Activated),
+    /// Record a redrive.
+    RecordRedrive(Redriven),
     /// It cannot be read; the reasons are the answer.
     Unreadable(Vec<Refusal>),
 }
@@ -162,6 +168,13 @@ fn proposal(attributes: Attributes, data: &[u8]) -> Proposal {
                 Request::Unreadable(vec![refuse(Code::Activation, "", "", message, "")])
             }
         },
+        REDRIVEN => match serde_json::from_slice(data) {
+            Ok(redriven) => Request::RecordRedrive(redriven),
+            Err(error) => {
+                let message = format!("the record of the redrive does not parse: {error}");
+                Request::Unreadable(vec![refuse(Code::Redrive, "", "", message, "")])
+            }
+        },
         other => {
             let message = format!("command `{other}` is not known");
             let refusal = refuse(
@@ -169,7 +182,7 @@ fn proposal(attributes: Attributes, data: &[u8]) -> Proposal {
                 "",
                 "/type",
                 message,
-                format!("use {APPLY}"),
+                format!("use {APPLY} or {REDRIVEN}"),
             );
             Request::Unreadable(vec![refusal])
         }

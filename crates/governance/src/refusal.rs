@@ -51,6 +51,8 @@ codes! {
     Activation = "MESH-2014",
     /// What a port has for life cannot change.
     Settled = "MESH-2015",
+    /// The record of a redrive does not fit the port.
+    Redrive = "MESH-2016",
 }
 
 /// A refusal.

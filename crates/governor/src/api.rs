@@ -16,7 +16,7 @@ use axum::routing::post;
 use governance::decide::decide;
 use governance::outcome::{Outcome, Reply};
 use governance::people::People;
-use governance::proposal::{self, ACTOR, APPLY, AUTHENTICATED_BY};
+use governance::proposal::{self, ACTOR, APPLY, AUTHENTICATED_BY, REDRIVEN, REDRIVEN_TYPE};
 use kafka::{Admin, Cluster, Header, LogEvent, LogReader, Outgoing, Producer, StartError};
 use serde::Deserialize;
 use serde_json::json;
@@ -203,11 +203,16 @@ fn is_principal(principal: &str) -> bool {
 }
 
 fn request_headers(id: &str, content_type: &str, principal: &str) -> Vec<(String, String)> {
+    let kind = if content_type.starts_with(REDRIVEN_TYPE) {
+        REDRIVEN
+    } else {
+        APPLY
+    };
     let actor = format!("ce_{ACTOR}");
     let authenticated_by = format!("ce_{AUTHENTICATED_BY}");
     [
         ("ce_specversion", "1.0"),
-        ("ce_type", APPLY),
+        ("ce_type", kind),
         ("ce_source", "api"),
         ("ce_id", id),
         (actor.as_str(), principal),

@@ -51,6 +51,7 @@ pub fn prepare(
         Request::Apply(bundle) => read_bundle(mesh, people, &bundle, &id, &mut entries),
         Request::Activate(activated) if from_provisioner => Command::Activate(activated),
         Request::Activate(_) => Command::Unreadable(vec![not_for_domains()]),
+        Request::RecordRedrive(redriven) => Command::RecordRedrive(redriven),
         Request::Unreadable(reasons) => Command::Unreadable(reasons),
     };
     let stamp = Stamp {

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use anyhow::Context;
-use governance::body::Refusal;
-use governance::proposal::{BUNDLE, Bundle};
+use governance::body::{Redriven, Refusal};
+use governance::proposal::{BUNDLE, Bundle, REDRIVEN_TYPE};
 use kafka::Cluster;
 use reqwest::{Method, RequestBuilder, StatusCode, Url};
 use serde::Deserialize;
@@ -265,6 +265,19 @@ impl Client {
             .request(Method::POST, &["proposals"], query)
             .header("content-type", BUNDLE)
             .body(serde_json::to_vec(bundle)?);
+        self.answered(request).await
+    }
+
+    /// Propose the record of a redrive. A refusal is an answer, not an error.
+    pub(crate) async fn record_redrive(&self, redriven: &Redriven) -> anyhow::Result<Answer> {
+        let request = self
+            .request(Method::POST, &["proposals"], &[])
+            .header("content-type", REDRIVEN_TYPE)
+            .body(serde_json::to_vec(redriven)?);
+        self.answered(request).await
+    }
+
+    async fn answered(&self, request: RequestBuilder) -> anyhow::Result<Answer> {
         let (status, body) = self.send(request).await?;
         if status.is_success() || status == StatusCode::UNPROCESSABLE_ENTITY {
             let raw = serde_json::from_str(&body);

@@ -157,8 +157,79 @@ fn rules_refuse_flag_and_show_nothing_that_is_classified() {
         .map(|rule| &rule["decides"])
         .collect();
     assert_eq!(decides, ["refuses", "shadow", "refuses"], "{shown}");
+    redriven_when_the_contract_allows_it(&mesh, &domain, &port);
     whole_port_in_shadow(&mesh, &domain, &port);
     mesh.stop();
+}
+
+/// Events come back when a new version accepts them, once, whatever is asked for how often.
+fn redriven_when_the_contract_allows_it(mesh: &TestMesh, domain: &Domain, port: &str) {
+    let redrive = |more: &[&str]| {
+        let arguments = [&["quarantine", "redrive", port, "-o", "json"][..], more].concat();
+        mesh.cli(&arguments).expect_code(0).json()
+    };
+    let counts = |answer: &Value| {
+        ["selected", "sent", "still_refused", "redriven_before"].map(|name| answer[name].as_u64())
+    };
+    let before = redrive(&["--dry-run"]);
+    assert_eq!(
+        counts(&before),
+        [Some(3), Some(0), Some(3), Some(0)],
+        "{before}"
+    );
+
+    let wider = domain.changed(
+        "usage.odcs.yaml",
+        &[
+            ("version: 1.0.0", "version: 1.1.0"),
+            ("event.input_tokens >= 0", "event.input_tokens >= -10"),
+        ],
+    );
+    mesh.apply(&wider);
+    let dry = redrive(&["--dry-run"]);
+    assert_eq!(counts(&dry), [Some(3), Some(1), Some(2), Some(0)], "{dry}");
+    let other = redrive(&["--reason", "currency-is-a-code"]);
+    assert_eq!(
+        counts(&other),
+        [Some(2), Some(0), Some(2), Some(0)],
+        "{other}"
+    );
+    assert!(
+        other["seq"].is_null(),
+        "nothing was done, so nothing is recorded: {other}"
+    );
+    let sent = redrive(&["--reason", "tokens-are-counted"]);
+    assert_eq!(
+        counts(&sent),
+        [Some(2), Some(1), Some(1), Some(0)],
+        "{sent}"
+    );
+    let again = redrive(&[]);
+    assert_eq!(
+        counts(&again),
+        [Some(2), Some(0), Some(2), Some(1)],
+        "{again}"
+    );
+
+    let stats = mesh.settled(port, 6);
+    assert_eq!(
+        (&stats["accepted"], &stats["quarantined"]),
+        (&json!(3), &json!(3)),
+        "{stats}"
+    );
+    let events = mesh.cli(&["consume", port]).expect_code(0).json_lines();
+    let back = events.iter().filter(|event| event["record_id"] == "b1");
+    assert_eq!(back.count(), 1, "{events:?}");
+    assert!(
+        headers(mesh, port, "mesh-redriven").is_empty(),
+        "a product carries one header of ours"
+    );
+    let seq = sent["seq"].to_string();
+    let fact = mesh
+        .cli(&["audit", "show", &seq, "-o", "json"])
+        .expect_code(0)
+        .json();
+    assert_eq!(fact["type"], "mesh.quarantine.redriven.v1", "{fact}");
 }
 
 /// The next version puts the port in shadow: everything that decodes or not is let through, counted and tagged.
@@ -166,7 +237,7 @@ fn whole_port_in_shadow(mesh: &TestMesh, domain: &Domain, port: &str) {
     let shadow = domain.changed(
         "usage.odcs.yaml",
         &[
-            ("version: 1.0.0", "version: 1.0.1"),
+            ("version: 1.0.0", "version: 1.2.0"),
             (
                 "  - property: meshlog.partitions",
                 "  - property: meshlog.mode\n    value: shadow\n  - property: meshlog.partitions",
@@ -175,7 +246,7 @@ fn whole_port_in_shadow(mesh: &TestMesh, domain: &Domain, port: &str) {
     );
     mesh.apply(&shadow);
     mesh.produce(&format!("{port}.inbox"), "x", "no Avro at all");
-    let stats = mesh.settled(port, 6);
+    let stats = mesh.settled(port, 7);
     assert_eq!(
         (
             &stats["mode"],
@@ -183,7 +254,7 @@ fn whole_port_in_shadow(mesh: &TestMesh, domain: &Domain, port: &str) {
             &stats["quarantined"],
             &stats["shadowed"]
         ),
-        (&json!("shadow"), &json!(3), &json!(3), &json!(2)),
+        (&json!("shadow"), &json!(4), &json!(3), &json!(2)),
         "{stats}"
     );
     let mut tags = headers(mesh, port, "mesh-would-refuse");

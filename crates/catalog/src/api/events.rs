@@ -89,6 +89,7 @@ fn body_json(event: &Event) -> Value {
         }
         Event::PortOpened(body) => json!(body),
         Event::ContractVersionActivated(body) => json!(body),
+        Event::QuarantineRedriven(body) => json!(body),
         Event::ProposalRejected(body) => json!(body),
     }
 }

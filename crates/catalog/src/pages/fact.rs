@@ -65,6 +65,9 @@ pub(crate) fn sentence(event: &Event) -> Markup {
             "Contract " (contract(&body.contract_id, &body.version)) " in force on "
             a href={ "/ports/" (body.port) } { (body.port) }
         },
+        Event::QuarantineRedriven(body) => html! {
+            (body.sent) " quarantined events of " a href={ "/ports/" (body.port) } { (body.port) } " redriven"
+        },
         Event::ProposalRejected(body) => refused(body),
     }
 }

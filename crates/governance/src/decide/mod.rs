@@ -30,6 +30,7 @@ pub fn decide(mesh: &Mesh, stamp: &Stamp, command: &Command) -> Result<Vec<Event
         Command::Found(founded) => Ok(vec![Event::MeshFounded(founded.clone())]),
         Command::Apply(submitted) => apply(mesh, stamp, submitted),
         Command::Activate(activated) => activate(mesh, activated),
+        Command::RecordRedrive(redriven) => record_redrive(mesh, stamp, redriven),
         Command::Unreadable(reasons) => Err(Rejection(reasons.clone())),
     }
 }
@@ -240,6 +241,37 @@ fn activate(mesh: &Mesh, activated: &body::Activated) -> Result<Vec<Event>, Reje
         return refused(format!("{what} is not due on port {}", activated.port));
     }
     Ok(vec![Event::ContractVersionActivated(activated.clone())])
+}
+
+/// The counts are the redriver's word; what can be checked of them is.
+fn record_redrive(
+    mesh: &Mesh,
+    stamp: &Stamp,
+    redriven: &body::Redriven,
+) -> Result<Vec<Event>, Rejection> {
+    let refused = |message: String, way_out: &str| {
+        let refusal = refuse(Code::Redrive, "", "/port", message, way_out);
+        Err(Rejection(vec![refusal]))
+    };
+    let Some(port) = mesh.ports.get(&redriven.port) else {
+        return refused(format!("port {} is not open", redriven.port), "");
+    };
+    let owner = &port.opened.state.owner;
+    if let Some(domain) = stamp.domain.as_ref().filter(|domain| *domain != owner) {
+        let message = format!("port {} is not domain `{domain}`'s", redriven.port);
+        return refused(message, &format!("send it on `{owner}.proposals`"));
+    }
+    let parts = [redriven.sent, redriven.still_refused, redriven.held_back];
+    let sum = parts
+        .iter()
+        .try_fold(0_i64, |sum, part| sum.checked_add(*part));
+    if parts.iter().any(|part| *part < 0) || sum != Some(redriven.selected) {
+        return refused(
+            "the counts do not add up".to_owned(),
+            "selected = sent + still_refused + held_back, none of them negative",
+        );
+    }
+    Ok(vec![Event::QuarantineRedriven(redriven.clone())])
 }
 
 #[cfg(test)]

@@ -300,6 +300,49 @@ fn an_incompatible_change_says_what_breaks_for_whom_and_the_way_out() {
 }
 
 #[test]
+fn a_redrive_is_recorded_where_its_port_is_and_its_counts_add_up() {
+    let mut log = Log::founded();
+    log.apply(&flights()).expect("accepted");
+    let redriven = body::Redriven {
+        port: "flights.departures.events.v1".to_owned(),
+        filter: body::RedriveFilter::default(),
+        selected: 10,
+        sent: 7,
+        still_refused: 2,
+        held_back: 1,
+    };
+    let record = |body: &body::Redriven| Command::RecordRedrive(body.clone());
+    let events = log.when("r", &record(&redriven)).expect("accepted");
+    assert_eq!(events, [Event::QuarantineRedriven(redriven.clone())]);
+    for wrong in [
+        body::Redriven {
+            port: "flights.x.y.v1".to_owned(),
+            ..redriven.clone()
+        },
+        body::Redriven {
+            sent: 8,
+            ..redriven.clone()
+        },
+        body::Redriven {
+            sent: i64::MAX,
+            still_refused: i64::MAX,
+            ..redriven.clone()
+        },
+        body::Redriven {
+            sent: -1,
+            selected: 2,
+            ..redriven.clone()
+        },
+    ] {
+        let rejection = log.when("w", &record(&wrong)).expect_err("does not fit");
+        assert_eq!(codes(&rejection), ["MESH-2016"], "{wrong:?}");
+    }
+    for value in &log.values {
+        assert_eq!(Fact::decode(value).expect("decodes").encode(), *value);
+    }
+}
+
+#[test]
 fn versions_follow_from_the_change() {
     let mut log = Log::founded();
     log.apply(&flights()).expect("accepted");

@@ -202,7 +202,7 @@ fn report(
 }
 
 /// A contract from a file, or from the mesh.
-async fn load(global: &Global, name: &str) -> anyhow::Result<Spec> {
+pub(super) async fn load(global: &Global, name: &str) -> anyhow::Result<Spec> {
     let path = Path::new(name);
     let (text, schema) = if path.is_file() {
         (read(path)?, None)

@@ -1,5 +1,7 @@
 //! `meshlog quarantine`: events that broke their contract, read from the port's quarantine topic, and why.
 
+mod redrive;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufWriter, Write};
 use std::ops::ControlFlow;
@@ -48,12 +50,19 @@ pub(crate) enum Verb {
         /// Offset in the quarantine topic
         offset: i64,
     },
+    /// Send events through the inbox again that the contract in force accepts; run again, it goes on where it stopped
+    Redrive(redrive::Args),
 }
 
 /// Runs a verb.
 pub(super) async fn run(global: &Global, verb: Verb) -> anyhow::Result<()> {
+    let verb = match verb {
+        Verb::Redrive(args) => return redrive::run(global, args).await,
+        verb @ (Verb::Stats { .. } | Verb::List { .. } | Verb::Show { .. }) => verb,
+    };
     let address = match &verb {
         Verb::Stats { port } | Verb::List { port, .. } | Verb::Show { port, .. } => port.clone(),
+        Verb::Redrive(args) => args.port.clone(),
     };
     let client = Client::new(&global.target)?;
     let cluster = client.mesh().await?.cluster();
@@ -69,12 +78,13 @@ pub(super) async fn run(global: &Global, verb: Verb) -> anyhow::Result<()> {
             let record = find(&cluster, topic, partition, offset)?;
             show(&record, &Decoder::new(&port)?, format)
         }
+        Verb::Redrive(_) => Ok(()),
     });
     reading.await.context("the reading thread failed")?
 }
 
 /// The reasons of a quarantined record.
-fn reasons(record: &Record) -> Vec<Reason> {
+pub(super) fn reasons(record: &Record) -> Vec<Reason> {
     let header = record.header(REASONS);
     header
         .and_then(|json| serde_json::from_slice(json).ok())

@@ -55,7 +55,8 @@ impl Filter {
             | Event::ContractVersionApproved(_)
             | Event::ContractVersionApprovedV1(_)
             | Event::PortOpened(_)
-            | Event::ContractVersionActivated(_) => Outcome::Accepted,
+            | Event::ContractVersionActivated(_)
+            | Event::QuarantineRedriven(_) => Outcome::Accepted,
         };
         self.from.is_none_or(|from| fact.seq >= from)
             && self.since.is_none_or(|since| fact.time_ms >= since)
@@ -114,6 +115,7 @@ pub(super) fn body_json(fact: &Fact) -> Value {
         }
         Event::PortOpened(body) => serde_json::to_value(body),
         Event::ContractVersionActivated(body) => serde_json::to_value(body),
+        Event::QuarantineRedriven(body) => serde_json::to_value(body),
         Event::ProposalRejected(body) => serde_json::to_value(body),
     };
     body.expect("bodies have text keys only")
@@ -138,6 +140,7 @@ fn gist(event: &Event) -> String {
         }
         Event::PortOpened(body) => format!("contract {}", body.contract_id),
         Event::ContractVersionActivated(body) => format!("{}@{}", body.contract_id, body.version),
+        Event::QuarantineRedriven(body) => format!("{} of {} events", body.sent, body.selected),
         Event::ProposalRejected(body) => {
             let codes: Vec<&str> = body
                 .reasons

@@ -392,7 +392,10 @@ fn merge(known: &mut Value, more: Value) {
     for (key, value) in more {
         match members.iter_mut().find(|(name, _)| *name == key) {
             None => members.push((key, value)),
-            Some((_, first)) if matches!((&*first, &value), (Value::Map(_), Value::Map(_))) => {
+            Some((_, first))
+                if matches!((&*first, &value), (Value::Map(_), Value::Map(_)))
+                    && !(is_entry(first) && is_entry(&value)) =>
+            {
                 merge(first, value);
             }
             Some((_, first)) => {
@@ -402,6 +405,15 @@ fn merge(known: &mut Value, more: Value) {
             }
         }
     }
+}
+
+/// Whether a value is an entry of a map field, `{key: … value: …}`: two of them are two entries, not one.
+fn is_entry(value: &Value) -> bool {
+    let Value::Map(members) = value else {
+        return false;
+    };
+    let names = members.iter().map(|(name, _)| name.as_str());
+    !members.is_empty() && names.clone().all(|name| matches!(name, "key" | "value"))
 }
 
 /// A number spelled one way: `0x10` and `16`, `1.50` and `1.5`.
@@ -421,5 +433,26 @@ fn plain(number: &str) -> String {
             format!("{sign}{value}")
         }
         _ => number.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::canonical;
+    use crate::source::{SchemaType, Source};
+
+    /// Two entries of a map field stay two, and what comes out is a schema again.
+    #[test]
+    fn entries_of_a_map_option_are_not_merged_into_one() {
+        let text = "syntax = \"proto3\"; import \"confluent/meta.proto\"; message M { string a = 1 [\
+            (confluent.field_meta).params = {key: \"x\", value: \"1\"}, \
+            (confluent.field_meta).params = {key: \"y\", value: \"2\"}, (confluent.field_meta).doc = \"d\"]; }";
+        let source = Source::new(SchemaType::Protobuf, text);
+        let once = canonical::normalized(&source).expect("a schema");
+        let again = canonical::normalized(&Source::new(SchemaType::Protobuf, &once));
+        assert_eq!(again.expect("still a schema"), once);
+        for part in ["\"x\"", "\"y\"", "\"1\"", "\"2\""] {
+            assert!(once.contains(part), "{once:?}");
+        }
     }
 }

@@ -143,7 +143,21 @@ pub fn run(
     let avro = Events::avro(options.avro_events);
     let json = Events::json(options.json_events);
     let mut rows = bench.compare(&avro, ["copy-limit", "avro"], options.rounds, say)?;
+    let ruled = &avro.with_rules();
+    rows.extend(bench.compare(
+        ruled,
+        ["copy-limit-rules", "avro-3-rules"],
+        options.rounds,
+        say,
+    )?);
     rows.extend(bench.compare(&json, ["copy-limit-json", "json"], options.rounds, say)?);
+    let ruled = &json.with_rules();
+    rows.extend(bench.compare(
+        ruled,
+        ["copy-limit-json-rules", "json-3-rules"],
+        options.rounds,
+        say,
+    )?);
     rows.extend(bench.latency(options.trickle, say)?);
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let machine = Machine {

@@ -2,8 +2,9 @@
 
 use contract::{
     framing::write_prefix,
+    quality::{Check, QualityRule},
     rule::{ActiveVersion, Binding, CompileError, PortRules},
-    settings::Settings,
+    settings::{Mode, Settings},
     spec::{Encoding, Key},
     version::Version,
 };
@@ -57,13 +58,29 @@ pub(super) struct Events {
     pub(super) count: usize,
     /// Their encoding.
     pub(super) encoding: Encoding,
+    /// Whether the contract has rules beside its schema.
+    ruled: bool,
 }
+
+/// Three rules as contracts have them: a bound, two fields compared, a pattern.
+const RULES: [(&str, &str); 3] = [
+    (
+        "delay-in-reason",
+        "event.delay == null || event.delay >= -120.0",
+    ),
+    ("goes-elsewhere", "event.origin != event.destination"),
+    (
+        "carrier-is-a-code",
+        "event.carrier.matches('^[A-Z0-9]{2}$')",
+    ),
+];
 
 impl Events {
     pub(super) fn avro(count: usize) -> Self {
         Self {
             count,
             encoding: Encoding::Avro,
+            ruled: false,
         }
     }
 
@@ -71,7 +88,33 @@ impl Events {
         Self {
             count,
             encoding: Encoding::Json,
+            ruled: false,
         }
+    }
+
+    /// The same under a contract with three rules, which every event meets.
+    pub(super) fn with_rules(self) -> Self {
+        Self {
+            ruled: true,
+            ..self
+        }
+    }
+
+    fn quality(&self) -> Vec<QualityRule> {
+        let rules = RULES.iter().filter(|_| self.ruled);
+        rules
+            .map(|(name, condition)| QualityRule {
+                name: (*name).to_owned(),
+                path: String::new(),
+                mode: Mode::Enforce,
+                description: String::new(),
+                check: Check::Cel {
+                    condition: (*condition).to_owned(),
+                    guard: None,
+                    field: None,
+                },
+            })
+            .collect()
     }
 
     /// How many of them break the contract.
@@ -119,7 +162,7 @@ impl Events {
                 text: true,
             },
             settings: &Settings::default(),
-            rules: &[],
+            rules: &self.quality(),
             classified: &[],
             bindings: &[Binding {
                 id: SCHEMA_ID,
@@ -204,7 +247,12 @@ mod tests {
 
     #[test]
     fn one_in_a_hundred_breaks_the_contract_and_the_others_meet_it() {
-        for events in [Events::avro(300), Events::json(300)] {
+        let plain = [Events::avro(300), Events::json(300)];
+        let ruled = [
+            Events::avro(300).with_rules(),
+            Events::json(300).with_rules(),
+        ];
+        for events in plain.into_iter().chain(ruled) {
             let rules = events.rules().expect("compiles");
             let refused = |number: &usize| {
                 let (key, value) = (Events::key(*number), events.value(*number));

@@ -14,6 +14,7 @@
 
 pub mod broker;
 pub mod documents;
+pub mod fault_proxy;
 pub mod flights;
 pub mod gate;
 pub mod mesh;

@@ -1,6 +1,7 @@
 //! Configuration of the data path's two clients; each value says why.
 
 use crate::Cluster;
+use crate::mutants::{Mutant, active};
 use rdkafka::ClientConfig;
 use std::time::Duration;
 
@@ -57,6 +58,10 @@ impl TxConfig {
         ] {
             config.set(key, value);
         }
+        if active(Mutant::M2) {
+            config.set("enable.auto.commit", "true");
+            config.set("enable.auto.offset.store", "true");
+        }
         config
     }
 
@@ -82,6 +87,13 @@ impl TxConfig {
             ("allow.auto.create.topics", "false"),
         ] {
             config.set(key, value);
+        }
+        if active(Mutant::M1) {
+            config.remove("transactional.id");
+        }
+        if active(Mutant::M9) {
+            let id = format!("{}.{}", self.transactional_id, std::process::id());
+            config.set("transactional.id", id);
         }
         config
     }

@@ -17,6 +17,7 @@ pub mod documents;
 pub mod fault_proxy;
 pub mod flights;
 pub mod gate;
+pub mod ledger;
 pub mod mesh;
 pub mod process;
 pub mod python;

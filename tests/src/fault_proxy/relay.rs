@@ -12,6 +12,7 @@ use std::time::Duration;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::sync::mpsc;
 
 /// How long a late request may take to be answered.
 const LATE: Duration = Duration::from_secs(10);
@@ -46,12 +47,13 @@ pub(super) async fn connection(client: TcpStream, shared: Arc<Shared>) {
     let (from_client, to_client) = client.into_split();
     let (from_broker, to_broker) = broker.into_split();
     let open = Open::default();
+    let (forged, answers) = mpsc::unbounded_channel();
     let mut broken = shared.broken.subscribe();
     broken.mark_unchanged();
     // Whatever ends first ends all: the halves are dropped, and both connections closed.
     tokio::select! {
-        ended = requests(from_client, to_broker, &open, &shared) => drop(ended),
-        ended = responses(from_broker, to_client, &open, &shared) => drop(ended),
+        ended = requests(from_client, to_broker, &open, &shared, forged) => drop(ended),
+        ended = responses(from_broker, to_client, &open, &shared, answers) => drop(ended),
         changed = broken.changed() => drop(changed),
     }
 }
@@ -61,6 +63,7 @@ async fn requests(
     mut to: OwnedWriteHalf,
     open: &Open,
     shared: &Shared,
+    answers: mpsc::UnboundedSender<Vec<u8>>,
 ) -> Ended {
     while let Some(frame) = frame::read(&mut from).await? {
         shared.thawed().await;
@@ -76,6 +79,13 @@ async fn requests(
                 Lose::No
             }
             Some(Action::LoseResponse) => Lose::Yes,
+            Some(Action::Refuse(code)) => {
+                shared.say_of(&format!("refuse by {code}"), &head);
+                let id = head.correlation.to_be_bytes();
+                let answer = [&id[..], &[0; 4], &code.to_be_bytes()].concat();
+                drop(answers.send(answer));
+                continue;
+            }
             Some(Action::Hold(release)) => {
                 shared.say_of("hold", &head);
                 shared.rules().hold(head, frame, release);
@@ -93,24 +103,57 @@ async fn responses(
     mut to: OwnedWriteHalf,
     open: &Open,
     shared: &Shared,
+    mut forged: mpsc::UnboundedReceiver<Vec<u8>>,
 ) -> Ended {
-    while let Some(frame) = frame::read(&mut from).await? {
+    // Reads in a task of its own: a frame that is half read must not be dropped for a forged one.
+    let (sender, mut real) = mpsc::channel(1);
+    let _reader = AbortOnDrop(tokio::spawn(async move {
+        while let Ok(Some(frame)) = frame::read(&mut from).await {
+            if sender.send(frame).await.is_err() {
+                return;
+            }
+        }
+    }));
+    loop {
+        let frame = tokio::select! {
+            Some(frame) = forged.recv() => frame,
+            frame = real.recv() => match frame {
+                Some(frame) => frame,
+                None => return Ok(()),
+            },
+        };
         shared.thawed().await;
-        let expected = correlation(&frame).and_then(|id| lock(open).remove(&id));
-        if let Some(Expected { head, lose }) = expected {
-            if lose == Lose::Yes {
-                shared.say_of("lose the response to", &head);
-                return Ok(());
-            }
-            let due = shared.rules().answered(&head);
-            for held in due {
-                shared.deliver(held).await;
-                shared.thawed().await;
-            }
+        if passes(&frame, open, shared).await == Lose::Yes {
+            return Ok(());
         }
         to.write_all(&with_length(&frame)).await?;
     }
-    Ok(())
+}
+
+/// Delivers what waits for this response, and says whether the response is lost.
+async fn passes(frame: &[u8], open: &Open, shared: &Shared) -> Lose {
+    let expected = correlation(frame).and_then(|id| lock(open).remove(&id));
+    let Some(Expected { head, lose }) = expected else {
+        return Lose::No;
+    };
+    if lose == Lose::Yes {
+        shared.say_of("lose the response to", &head);
+        return lose;
+    }
+    let due = shared.rules().answered(&head);
+    for held in due {
+        shared.deliver(held).await;
+        shared.thawed().await;
+    }
+    lose
+}
+
+struct AbortOnDrop(tokio::task::JoinHandle<()>);
+
+impl Drop for AbortOnDrop {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
 }
 
 impl Shared {

@@ -11,6 +11,9 @@ pub enum Action {
     Delay(Duration),
     /// It is passed on, its response is thrown away, and the client's connection is broken.
     LoseResponse,
+    /// It is not passed on; the client is answered with this error. Only for responses that hold nothing but a time to wait
+    /// and an error, as those to `AddOffsetsToTxn` and `EndTxn` before their flexible versions.
+    Refuse(i16),
     /// It is kept, the client's connection is broken, and it is delivered later.
     Hold(Release),
 }

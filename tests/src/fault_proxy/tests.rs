@@ -93,6 +93,17 @@ async fn a_held_request_comes_late_and_before_the_response_it_waited_for() {
 }
 
 #[tokio::test]
+async fn a_refused_request_is_answered_and_never_arrives() {
+    let (port, mut seen) = broker().await;
+    let proxy = FaultProxy::start(port).await.expect("a port");
+    proxy.add(Rule::next(Api::ADD_OFFSETS_TO_TXN, "t", Action::Refuse(30)));
+    let mut client = Client::connect(&proxy).await;
+    assert_eq!(client.ask(Api::ADD_OFFSETS_TO_TXN, 1).await, Some(1));
+    assert_eq!(client.ask(Api::PRODUCE, 2).await, Some(2));
+    assert_eq!(seen.recv().await.expect("a request").correlation, 2);
+}
+
+#[tokio::test]
 async fn frozen_nothing_passes_and_a_reset_ends_all() {
     let (port, _seen) = broker().await;
     let proxy = FaultProxy::start(port).await.expect("a port");

@@ -6,6 +6,7 @@ mod control;
 mod demo;
 mod flights;
 mod kill;
+mod ledger;
 mod moving;
 mod protobuf;
 mod rebuild;

@@ -60,8 +60,14 @@ pub fn check(subject: &Subject<'_>) -> Finding {
     let jars = jars.directory().expect("the broker has them");
     let mut command = Command::new("java");
     command
-        // The jars' logging has nothing to say here.
-        .args(["-Xmx1G", "-Dlog4j2.level=ERROR", "-cp"])
+        // Short-lived; and the jars' logging has nothing to say here.
+        .args([
+            "-Xmx1G",
+            "-XX:TieredStopAtLevel=1",
+            "-XX:+UseSerialGC",
+            "-Dlog4j2.level=ERROR",
+            "-cp",
+        ])
         .arg(jars.join("*"))
         .arg(root().join("tests/checker/Checker.java"))
         .args([

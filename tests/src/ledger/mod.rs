@@ -96,9 +96,9 @@ pub fn run(plan: &Plan, dir: &Path) -> Report {
     disturb(plan, &mut system, &mut nemesis, &watch, &generator);
     nemesis.heal(&mut system);
     let healed = Instant::now();
-    let fresh = passes(&system, &inbox, healed);
+    let fresh = passes(&mut system, &inbox, healed);
     let sent = generator.stop().expect("the ledger is written");
-    let drained = drains(&system, &inbox);
+    let drained = drains(&mut system, &inbox);
     let stall = watch.stop();
     let dead = system.dead();
 
@@ -125,6 +125,7 @@ pub fn run(plan: &Plan, dir: &Path) -> Report {
         seed: plan.seed,
         sent,
         kills: nemesis.kills,
+        crashes: system.crashes,
         signs,
         missing,
         fresh,
@@ -160,16 +161,14 @@ fn disturb(
 
 /// How long it takes after the last fault until events that were sent after it are judged, and every partition of the
 /// product shows new ones: what a dead enforcer left open hides them from readers.
-fn passes(system: &System, inbox: &str, healed: Instant) -> Option<Duration> {
+fn passes(system: &mut System, inbox: &str, healed: Instant) -> Option<Duration> {
     let (cluster, group, port) = (system.cluster(), system.group(), system.port());
-    let ask = || {
-        system
-            .runtime
-            .block_on(progress::ask(&cluster, &group, inbox))
-    };
-    let visible = || system.runtime.block_on(progress::visible(&cluster, &port));
+    let runtime = system.runtime.handle().clone();
+    let ask = || runtime.block_on(progress::ask(&cluster, &group, inbox));
+    let visible = || runtime.block_on(progress::visible(&cluster, &port));
     let (mut due, mut shown) = (None, None);
     while healed.elapsed() < DRAINED {
+        system.revive();
         if let (Ok(now), Ok(ends)) = (ask(), visible()) {
             // What is there now was sent before this moment; one more event was sent after it.
             let due = *due.get_or_insert(now.end + 1);
@@ -185,10 +184,11 @@ fn passes(system: &System, inbox: &str, healed: Instant) -> Option<Duration> {
 }
 
 /// Waits until all is judged; how long that took.
-fn drains(system: &System, inbox: &str) -> Option<Duration> {
+fn drains(system: &mut System, inbox: &str) -> Option<Duration> {
     let (cluster, group) = (system.cluster(), system.group());
     let started = Instant::now();
     while started.elapsed() < DRAINED {
+        system.revive();
         let now = system
             .runtime
             .block_on(progress::ask(&cluster, &group, inbox));

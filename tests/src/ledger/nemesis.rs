@@ -79,6 +79,7 @@ impl Nemesis {
         let fault = self.round.swap_remove(at);
         self.rounds += usize::from(self.round.is_empty());
         self.resume_in_time(system);
+        system.revive();
         if fault.needs_flow() {
             wait_for_flow(watch);
         }
@@ -99,6 +100,7 @@ impl Nemesis {
             resume(system, slot);
         }
         self.mend_registry(system);
+        system.revive();
         for slot in 0..system.enforcers.len() {
             if system.enforcers[slot].is_none() {
                 system.start_enforcer(slot);

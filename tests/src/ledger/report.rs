@@ -29,6 +29,8 @@ pub struct Report {
     pub sent: Sent,
     /// Enforcers killed.
     pub kills: usize,
+    /// Enforcers that a known fault of librdkafka ended.
+    pub crashes: usize,
     /// What the enforcers' logs say.
     pub signs: Signs,
     /// What should have happened and did not.
@@ -79,7 +81,7 @@ impl Report {
         let ms = |time: Option<Duration>| time.map(|time| time.as_secs_f64());
         json!({
             "seed": self.seed, "verdict": format!("{:?}", self.verdict()),
-            "sent": self.sent.events, "unknown_sends": self.sent.unknown, "kills": self.kills,
+            "sent": self.sent.events, "unknown_sends": self.sent.unknown, "kills": self.kills, "crashes": self.crashes,
             "signs": self.signs.json(), "fresh_s": ms(self.fresh), "drained_s": ms(self.drained),
             "stall_s": self.stall.as_secs_f64(), "dead": self.dead, "checker": self.finding.value,
         })
@@ -108,9 +110,9 @@ impl fmt::Display for Report {
         } = self.signs;
         write!(
             f,
-            "ledger: seed {} events {} txns {transactions} kills {} aborts {aborts} unknown {unknown} replaced {replaced} \
+            "ledger: seed {} events {} txns {transactions} kills {} crashes {} aborts {aborts} unknown {unknown} replaced {replaced} \
              fenced {fenced} rebalances {rebalances} ",
-            self.seed, self.finding.value["events"], self.kills
+            self.seed, self.finding.value["events"], self.kills, self.crashes
         )?;
         let rules = self.finding.value["broken"].as_object();
         for (rule, count) in rules.into_iter().flatten() {

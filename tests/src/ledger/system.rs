@@ -4,7 +4,7 @@ use super::documents;
 use crate::broker::{jar_cache, unique};
 use crate::fault_proxy::FaultProxy;
 use crate::mesh::{begin, binary};
-use crate::process::{end_with_us, run, signal};
+use crate::process::{end_with_us, run, signal, tail};
 use crate::registries::ask;
 use crate::wait::{LIMIT, wait_for};
 use kafka::dev::{Detour, DevBroker, DevBrokerConfig, JarSource};
@@ -19,6 +19,10 @@ use tokio::runtime::Runtime;
 /// What enforcers log: what the run counts, and what explains a failure.
 const ENFORCER_LOG: &str =
     "warn,enforcer=info,kafka::tx=info,kafka::tx::client=debug,librdkafka=info";
+
+/// librdkafka ends its process when partitions are taken away while it is still letting go of the same ones.
+/// Source: <https://github.com/confluentinc/librdkafka/issues/5573>, mended after 2.15.0.
+const KNOWN_CRASH: &str = "rd_kafka_assignment_partition_stopped: Assertion";
 
 /// A process of a role.
 #[derive(Debug)]
@@ -76,6 +80,8 @@ pub struct System {
     http: String,
     registry_port: u16,
     others: Vec<Process>,
+    /// Enforcers that librdkafka ended.
+    pub crashes: usize,
 }
 
 impl System {
@@ -113,6 +119,7 @@ impl System {
             http: String::new(),
             registry_port: free_port(),
             others: Vec::new(),
+            crashes: 0,
         };
         system.start_broker();
         system.found();
@@ -302,6 +309,21 @@ impl System {
             }
         }
         text
+    }
+
+    /// Starts again what a known fault of librdkafka ended, as whatever watches over processes would in production, and
+    /// counts it. An enforcer that ended by itself for another reason stays as it is.
+    pub fn revive(&mut self) {
+        for slot in 0..self.enforcers.len() {
+            let ended = self.enforcers[slot]
+                .as_mut()
+                .is_some_and(|process| !process.is_running());
+            let log = self.dir.join(format!("enforcer-{slot}")).join("up.log");
+            if ended && tail(&log).contains(KNOWN_CRASH) {
+                self.crashes += 1;
+                self.start_enforcer(slot);
+            }
+        }
     }
 
     /// Roles that ended though nobody ended them.

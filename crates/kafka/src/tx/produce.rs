@@ -4,7 +4,9 @@
 //! under the same epoch, and then reports success; a late copy can end the *next* transaction
 //! (<https://github.com/confluentinc/librdkafka/issues/5423>). So after any call that did not succeed, any commit slow
 //! enough to contain a retry, and any failed connection, the producer is thrown away: the new one of the same
-//! transactional id gets a new epoch at `init_transactions`, which ends what was open and fences late requests.
+//! transactional id gets a new epoch at `init_transactions`, which ends what was open and fences late requests. Offsets are
+//! sent again in the same way, before the commit whose time is taken: only the failed connection tells of it. What each part
+//! of the rule is needed for was tried: docs/reliability.md.
 
 use crate::Cluster;
 use crate::mutants::{Mutant, active};

@@ -8,7 +8,7 @@
 //! ```
 //!
 //! It reads the head of each request ([`frame`]) and the correlation id of each response, nothing else; bytes go on as
-//! they came. [`rules`] decides, [`relay`] carries.
+//! they came. `rules.rs` decides, `relay.rs` carries.
 
 pub mod frame;
 mod relay;

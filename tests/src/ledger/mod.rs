@@ -36,9 +36,6 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 use system::System;
 
-/// How soon after the last fault a fresh event must have passed.
-pub const FRESH: Duration = Duration::from_secs(30);
-
 /// How long it may take after the last fault until all that waited is judged.
 const DRAINED: Duration = Duration::from_secs(180);
 
@@ -55,6 +52,8 @@ pub struct Plan {
     pub slots: usize,
     /// What may go wrong.
     pub faults: Vec<Fault>,
+    /// How soon after the last fault a fresh event must have passed.
+    pub fresh: Duration,
     /// A mistake that the enforcers are to make; needs a build with the feature `mutants`.
     pub mutant: Option<String>,
 }
@@ -68,6 +67,7 @@ impl Default for Plan {
             rate: 800,
             slots: 3,
             faults: Fault::ALL.to_vec(),
+            fresh: Duration::from_secs(30),
             mutant: None,
         }
     }
@@ -129,6 +129,7 @@ pub fn run(plan: &Plan, dir: &Path) -> Report {
         signs,
         missing,
         fresh,
+        fresh_limit: plan.fresh,
         drained,
         stall,
         dead,

@@ -1,6 +1,5 @@
 //! What came of a run.
 
-use super::FRESH;
 use super::checker::Finding;
 use super::generator::Sent;
 use super::signs::Signs;
@@ -37,6 +36,8 @@ pub struct Report {
     pub missing: Vec<&'static str>,
     /// How long after the last fault an event sent after it was judged.
     pub fresh: Option<Duration>,
+    /// How long it may be.
+    pub fresh_limit: Duration,
     /// How long after the last event all was judged.
     pub drained: Option<Duration>,
     /// The longest time without progress.
@@ -57,7 +58,7 @@ impl Report {
         for (rule, _) in self.finding.broken() {
             rules.push(rule);
         }
-        if self.fresh.is_none_or(|fresh| fresh > FRESH) {
+        if self.fresh.is_none_or(|fresh| fresh > self.fresh_limit) {
             rules.push("liveness".to_owned());
         }
         rules.extend(self.dead.iter().map(|role| format!("dead {role}")));

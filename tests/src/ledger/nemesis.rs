@@ -3,6 +3,7 @@
 use super::event::Dice;
 use super::fault::Fault;
 use super::progress::Watch;
+use super::signs::Signs;
 use super::system::System;
 use crate::fault_proxy::{Action, Api, Release, Rule, Then};
 use kafka::TxProducer;
@@ -17,6 +18,9 @@ const MEETS_WITHIN: Duration = Duration::from_secs(8);
 
 /// Longer than a killed enforcer's session, after which others take over.
 const FLOWS_WITHIN: Duration = Duration::from_secs(12);
+
+/// How long an enforcer at work may take to see that its transactional id was taken.
+const NOTICED_WITHIN: Duration = Duration::from_secs(4);
 
 /// How long nothing passes.
 const FREEZE: Duration = Duration::from_secs(3);
@@ -301,11 +305,22 @@ impl Nemesis {
         });
     }
 
+    /// Of one slot after the other, until one is seen to notice: an enforcer that owns nothing does not.
     fn hijack(&mut self, system: &System) {
-        let slot = self.slot(system);
-        let taken = TxProducer::new(&system.cluster(), &system.transactional_id(slot));
-        let told = taken.map_or_else(|error| error.to_string(), |_| "taken".to_owned());
-        self.note(&told);
+        let (first, count) = (self.slot(system), system.enforcers.len());
+        let fenced = || Signs::of(&system.enforcer_logs()).fenced;
+        for turn in 0..count {
+            let (slot, before, since) = ((first + turn) % count, fenced(), Instant::now());
+            let taken = TxProducer::new(&system.cluster(), &system.transactional_id(slot));
+            let told = taken.map_or_else(|error| error.to_string(), |_| "taken".to_owned());
+            self.note(&told);
+            while since.elapsed() < NOTICED_WITHIN {
+                if fenced() > before {
+                    return;
+                }
+                std::thread::sleep(Duration::from_millis(200));
+            }
+        }
     }
 
     /// Each comes into a group that has not settled since the one before.

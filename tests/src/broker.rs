@@ -33,7 +33,7 @@ fn start() -> Cluster {
 }
 
 /// Where `meshlog up` keeps Kafka's jars too.
-fn jar_cache() -> PathBuf {
+pub(crate) fn jar_cache() -> PathBuf {
     let under = |name: &str| std::env::var_os(name).map(PathBuf::from);
     let home = || under("HOME").expect("HOME is set").join(".cache");
     let named = under("MESHLOG_KAFKA__CACHE");

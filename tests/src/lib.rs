@@ -5,6 +5,7 @@
 //! broker (one for a test binary) ◀── mesh (`meshlog up` as a child, its command line, its API)
 //! documents (schemas/examples, renamed) ──▶ apply        flights (generated, seeded) ──▶ publish
 //! role (one of a mesh, alone)   registries (instances of `meshlog registry`, side by side)
+//! ledger (events with known verdicts while everything fails)     fault_proxy (between a broker and its clients)
 //! gate (holds a client's requests in their midst)
 //! python (confluent_kafka, fastavro): counts and reads what Meshlog wrote, without Meshlog's code
 //! wait (for a state, never for a while)      process (children with deadlines, ended by their ids)
@@ -14,8 +15,10 @@
 
 pub mod broker;
 pub mod documents;
+pub mod fault_proxy;
 pub mod flights;
 pub mod gate;
+pub mod ledger;
 pub mod mesh;
 pub mod process;
 pub mod python;

@@ -268,15 +268,17 @@ pub fn binary(folder: &Path) -> Command {
     command
 }
 
-/// `MESHLOG_BIN`, else beside the test binary: `<target>/<profile>/deps/system-…` and `<target>/<profile>/meshlog`.
+/// `MESHLOG_BIN`, else where cargo puts it: `<target>/<profile>/meshlog`, beside the ledger's program and above the test
+/// binary, which is `<target>/<profile>/deps/system-…`.
 fn binary_path() -> PathBuf {
     let named = std::env::var_os("MESHLOG_BIN").map(PathBuf::from);
     let path = named.unwrap_or_else(|| {
-        let test = std::env::current_exe().expect("a running program has a path");
-        let profile = test
-            .parent()
-            .and_then(Path::parent)
-            .expect("cargo's layout");
+        let us = std::env::current_exe().expect("a running program has a path");
+        let folder = us.parent().expect("a program is in a folder");
+        let profile = match folder.file_name() {
+            Some(name) if name == "deps" => folder.parent().expect("cargo's layout"),
+            Some(_) | None => folder,
+        };
         profile.join("meshlog")
     });
     assert!(
@@ -349,6 +351,11 @@ pub(crate) fn begin(command: &mut Command, home: &Path) -> Starting {
 }
 
 impl Starting {
+    /// The process, ready or not.
+    pub(crate) fn unwaited(self) -> Child {
+        self.child
+    }
+
     /// Waits until it says that it is ready, and what it says.
     #[track_caller]
     pub(crate) fn ready<R: DeserializeOwned>(mut self) -> (Child, R) {

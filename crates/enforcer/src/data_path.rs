@@ -15,6 +15,7 @@ use crate::{
 };
 use desk::{Desk, Step, Stop, Why};
 use holds::{Hold, Holds, Until};
+use kafka::mutants::{Mutant, active};
 use kafka::tx::{Outcome, Polled, Position, TransactionalPort, Trouble};
 use std::{
     fmt,
@@ -251,6 +252,9 @@ impl<P: TransactionalPort> DataPath<P> {
     }
 
     fn take_positions(&mut self, positions: &[Position]) {
+        if active(Mutant::M8) {
+            self.commit();
+        }
         self.desk.txn = None;
         let unreadable = self.desk.lanes.reset(positions);
         let snapshot = Arc::clone(&self.desk.view.borrow());

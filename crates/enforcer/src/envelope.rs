@@ -6,6 +6,7 @@
 
 use crate::force::PortEntry;
 use contract::verdict::Reason;
+use kafka::mutants::{Mutant, active};
 use kafka::tx::{HeaderRef, Inbound, Outbound, RESERVED_PREFIX};
 use sha2::{Digest, Sha256};
 use std::fmt::Write;
@@ -141,6 +142,10 @@ impl Refusal {
         let code = first.map_or("", |reason| reason.code.as_str());
         let rule = first.and_then(|reason| reason.rule.as_deref());
         let exception = first.map(ToString::to_string).unwrap_or_default();
+        if active(Mutant::M14) {
+            let headers = Vec::new();
+            return Self { headers };
+        }
         Self {
             headers: vec![
                 (REASONS, reasons_json(reasons)),

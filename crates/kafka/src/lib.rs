@@ -19,6 +19,7 @@ pub mod admin;
 pub mod cluster;
 pub mod dev;
 pub mod log_writer;
+pub mod mutants;
 pub mod producer;
 pub mod reader;
 pub mod record;

@@ -154,6 +154,8 @@ impl Transactions {
         config
             .set("transactional.id", id)
             .set("transaction.timeout.ms", TRANSACTION_TIMEOUT_MS)
+            // Counted for Rule 1; a connection that the other side closes is reported by nothing else.
+            .set("log.connection.close", "true")
             .set("linger.ms", linger_ms.to_string());
         let context = Deliveries {
             client: Context::new("transactions"),

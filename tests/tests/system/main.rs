@@ -1,11 +1,13 @@
 //! Whole-system tests: the built program `meshlog` on a real Kafka, used as its users use it.
 
 mod apart;
+mod checker;
 mod cli;
 mod control;
 mod demo;
 mod flights;
 mod kill;
+mod ledger;
 mod moving;
 mod protobuf;
 mod rebuild;

@@ -34,6 +34,14 @@ impl JarSource {
         }
     }
 
+    /// The directory with the jars, for other programs that need Kafka's classes; fetched when they are missing.
+    ///
+    /// # Errors
+    /// [`DevError`], when they are missing and cannot be fetched.
+    pub fn directory(&self) -> Result<PathBuf, DevError> {
+        self.present().map_or_else(|| self.fetch(), Ok)
+    }
+
     /// Fetches the jars, or waits for another process that does. Needs `mvn`.
     pub(super) fn fetch(&self) -> Result<PathBuf, DevError> {
         let Self::Cache(cache) = self else {

@@ -10,9 +10,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
 
-use super::DevError;
 use super::child::{ProcessId, listens};
 use super::launch::Launcher;
+use super::{Detour, DevError};
 
 const LOGGING: &str = include_str!("log4j2.properties");
 /// How long a killed broker may hold its ports: its process counts as ended before its last threads have gone.
@@ -114,6 +114,7 @@ impl Layout {
         &self,
         old: Option<BrokerRecord>,
         port: u16,
+        detour: Option<Detour>,
         launcher: &Launcher,
     ) -> Result<BrokerRecord, DevError> {
         let kafka_port = match (port, &old) {
@@ -141,7 +142,7 @@ impl Layout {
             cluster_id,
             process: None,
         };
-        self.write_configuration(&record, launcher)?;
+        self.write_configuration(&record, launcher, detour)?;
         if formatted.is_none() {
             self.format(&record, launcher)?;
         }
@@ -153,8 +154,12 @@ impl Layout {
         &self,
         record: &BrokerRecord,
         launcher: &Launcher,
+        detour: Option<Detour>,
     ) -> Result<(), DevError> {
-        let properties = server_properties(record, launcher, &launcher.data_dir(self));
+        let mut properties = server_properties(record, launcher, &launcher.data_dir(self));
+        if let Some(detour) = detour {
+            properties.push_str(&detour_properties(record, detour));
+        }
         fs::write(self.properties(), properties)
             .and_then(|()| fs::write(self.logging(), LOGGING))
             .map_err(|e| DevError::io("write", self.properties(), e))
@@ -287,6 +292,20 @@ group.initial.rebalance.delay.ms=0
 # After a kill the controller takes a broker for alive so long, and refuses its successor meanwhile. The default is 9 s.
 broker.session.timeout.ms=4000
 broker.heartbeat.interval.ms=1000
+"
+    )
+}
+
+/// What a second listener changes; of two lines for one setting Kafka takes the later one.
+fn detour_properties(record: &BrokerRecord, detour: Detour) -> String {
+    let Detour { listen, advertised } = detour;
+    let (kafka_port, controller_port) = (record.kafka_port, record.controller_port);
+    format!(
+        "
+# A second way in, by a proxy.
+listeners=PLAINTEXT://127.0.0.1:{kafka_port},DETOUR://127.0.0.1:{listen},CONTROLLER://127.0.0.1:{controller_port}
+advertised.listeners=PLAINTEXT://127.0.0.1:{kafka_port},DETOUR://127.0.0.1:{advertised}
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,DETOUR:PLAINTEXT,CONTROLLER:PLAINTEXT
 "
     )
 }

@@ -54,6 +54,16 @@ pub struct DevBrokerConfig {
     pub jars: JarSource,
 }
 
+/// A second listener of the broker that tells its clients to come to another port, where a proxy listens: a client that
+/// began there stays there, as it would go round the proxy otherwise. Needs the JDK: a container publishes one port.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Detour {
+    /// The port that the broker listens on, on 127.0.0.1.
+    pub listen: u16,
+    /// The port that it tells clients, on 127.0.0.1.
+    pub advertised: u16,
+}
+
 /// Why there is no development broker.
 #[derive(Debug, thiserror::Error)]
 pub enum DevError {
@@ -152,6 +162,18 @@ impl DevBroker {
     /// # Errors
     /// [`DevError`], whose text says what to do.
     pub fn start(config: &DevBrokerConfig) -> Result<Self, DevError> {
+        Self::start_or_adopt(config, None)
+    }
+
+    /// As [`start`](Self::start), with a second way in: for tests that stand between the broker and some of its clients.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start).
+    pub fn start_with(config: &DevBrokerConfig, detour: Detour) -> Result<Self, DevError> {
+        Self::start_or_adopt(config, Some(detour))
+    }
+
+    fn start_or_adopt(config: &DevBrokerConfig, detour: Option<Detour>) -> Result<Self, DevError> {
         let layout = Layout::open(&config.dir)?;
         let _one_at_a_time = layout.lock()?;
         let mut record = layout.read_record()?;
@@ -159,7 +181,7 @@ impl DevBroker {
             return Ok(adopted);
         }
         let launcher = Launcher::choose(&config.jars)?;
-        let record = layout.prepare(record.take(), config.kafka_port, &launcher)?;
+        let record = layout.prepare(record.take(), config.kafka_port, detour, &launcher)?;
         if settle::is_needed(&layout.data()) {
             settle::settle(&layout, &record, &launcher);
         }

@@ -7,6 +7,7 @@ use super::{
     consume::{Reader, offsets_of},
     produce::{Failure, Known, Writer},
 };
+use crate::mutants::{Mutant, active};
 use rdkafka::{
     Message,
     error::KafkaError,
@@ -64,7 +65,8 @@ impl KafkaPort {
 
     /// Throw both clients away, and come back after a pause that grows.
     fn fall(&mut self, trouble: Trouble) -> Polled {
-        tracing::warn!(why = %trouble.why, pause_ms = self.pause.as_millis(), "data path rests");
+        let (kind, pause_ms) = (trouble.kind, self.pause.as_millis());
+        tracing::warn!(why = %trouble.why, ?kind, pause_ms, "data path rests");
         self.reader.discard();
         self.writer.discard();
         self.resting = Some((Instant::now() + self.pause, trouble.clone()));
@@ -197,7 +199,9 @@ impl KafkaPort {
     /// Nothing was read: was it a rebalance, the end, trouble, or just silence?
     fn nothing(&mut self) -> Polled {
         if self.reader.take_changes() {
-            self.writer.abort();
+            if !active(Mutant::M8) {
+                self.writer.abort();
+            }
             return self.prepare(Duration::from_secs(1)).unwrap_or(Polled::Idle);
         }
         if std::mem::take(&mut self.at_end) {
@@ -259,7 +263,20 @@ impl TransactionalPort for KafkaPort {
             return Outcome::Undone("no longer a member of the group".to_owned());
         };
         let committed = match offsets_of(progress) {
-            Ok(offsets) => self.writer.commit(&offsets, &group),
+            Ok(mut offsets) => {
+                if active(Mutant::M5)
+                    && let Err(error) = self.reader.mutated(&mut offsets)
+                {
+                    tracing::warn!(%error, "M5");
+                }
+                let committed = self.writer.commit(&offsets, &group);
+                if active(Mutant::M1)
+                    && let Err(error) = self.reader.mutated(&mut offsets)
+                {
+                    tracing::warn!(%error, "M1");
+                }
+                committed
+            }
             Err(error) => {
                 self.abort();
                 return Outcome::Undone(error.to_string());
@@ -267,6 +284,7 @@ impl TransactionalPort for KafkaPort {
         };
         match committed {
             Ok(()) => {
+                tracing::debug!("a transaction was committed");
                 self.pause = FIRST_PAUSE;
                 self.failed_before = false;
                 Outcome::Committed

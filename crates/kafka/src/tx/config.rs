@@ -1,6 +1,7 @@
 //! Configuration of the data path's two clients; each value says why.
 
 use crate::Cluster;
+use crate::mutants::{Mutant, active};
 use rdkafka::ClientConfig;
 use std::time::Duration;
 
@@ -57,6 +58,10 @@ impl TxConfig {
         ] {
             config.set(key, value);
         }
+        if active(Mutant::M2) {
+            config.set("enable.auto.commit", "true");
+            config.set("enable.auto.offset.store", "true");
+        }
         config
     }
 
@@ -70,6 +75,8 @@ impl TxConfig {
             ("acks", "all"),
             ("transaction.timeout.ms", TRANSACTION_TIMEOUT_MS),
             ("linger.ms", "5"),
+            // A connection that the other side closes is reported by nothing else, unless no broker at all is left.
+            ("log.connection.close", "true"),
             ("retry.backoff.ms", &backoff),
             // Above what one transaction holds (32 MB, or 50 ms of records).
             ("queue.buffering.max.messages", "500000"),
@@ -83,6 +90,31 @@ impl TxConfig {
         ] {
             config.set(key, value);
         }
+        if active(Mutant::M7d) {
+            config.set("log.connection.close", "false");
+        }
+        if active(Mutant::M1) {
+            config.remove("transactional.id");
+        }
+        if active(Mutant::M9) {
+            let id = format!("{}.{}", self.transactional_id, std::process::id());
+            config.set("transactional.id", id);
+        }
         config
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_producer_is_told_of_closed_connections() {
+        let config = TxConfig {
+            cluster: Cluster::new("b:9092"),
+            group: "g".to_owned(),
+            transactional_id: "t".to_owned(),
+        };
+        assert_eq!(config.producer().get("log.connection.close"), Some("true"));
     }
 }

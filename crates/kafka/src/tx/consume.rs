@@ -5,6 +5,7 @@
 //! was prefetched, so nothing read before can slip through.
 
 use crate::Cluster;
+use crate::mutants::{Mutant, active};
 
 use super::{
     Broken, Position, Progress, Trouble, TroubleKind,
@@ -14,7 +15,7 @@ use super::{
 };
 use rdkafka::{
     ClientConfig, Offset, TopicPartitionList,
-    consumer::{BaseConsumer, Consumer, ConsumerGroupMetadata},
+    consumer::{BaseConsumer, CommitMode, Consumer, ConsumerGroupMetadata},
     error::{KafkaError, RDKafkaErrorCode},
     util::Timeout,
 };
@@ -113,6 +114,9 @@ impl Reader {
                 Change::Revoked => Vec::new(),
             };
         }
+        if changed {
+            tracing::info!(partitions = self.owned.len(), "owned partitions changed");
+        }
         self.due |= changed;
         changed
     }
@@ -124,7 +128,7 @@ impl Reader {
 
     /// Ask for positions to be taken anew.
     pub(super) fn rewind(&mut self) {
-        self.due = true;
+        self.due |= !active(Mutant::M4);
     }
 
     /// Leave these owned partitions out from now on.
@@ -158,6 +162,13 @@ impl Reader {
 
     /// What a commit needs to prove that this member still owns its partitions; fetched anew for each commit.
     pub(super) fn group_metadata(&self) -> Option<ConsumerGroupMetadata> {
+        if active(Mutant::M6) {
+            // Of a consumer that never joined: it has no generation.
+            let notes = ConsumerNotes::default();
+            let stranger: Result<BaseConsumer<_>, _> =
+                self.cluster.create_with(&self.config, "mutant", notes);
+            return stranger.ok().and_then(|stranger| stranger.group_metadata());
+        }
         self.consumer.as_ref().and_then(Consumer::group_metadata)
     }
 
@@ -288,6 +299,27 @@ fn committed(
         });
     }
     Ok(positions)
+}
+
+impl Reader {
+    /// What two mutants do in place of a transaction's offsets: commit by the consumer, and commit what was read.
+    pub(super) fn mutated(&self, offsets: &mut TopicPartitionList) -> Result<(), KafkaError> {
+        let Some(consumer) = &self.consumer else {
+            return Ok(());
+        };
+        if active(Mutant::M1) {
+            consumer.commit(offsets, CommitMode::Sync)?;
+        }
+        if active(Mutant::M5) {
+            for read in consumer.position()?.elements() {
+                let found = offsets.find_partition(read.topic(), read.partition());
+                if let (Some(mut at), Offset::Offset(_)) = (found, read.offset()) {
+                    at.set_offset(read.offset())?;
+                }
+            }
+        }
+        Ok(())
+    }
 }
 
 /// The offsets of a commit with their texts.

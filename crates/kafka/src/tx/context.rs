@@ -4,6 +4,7 @@
 //! happened; the loop acts on it when `poll` has returned. One exception: partitions are given back at once, since a
 //! consumer that is being closed waits for that.
 
+use crate::mutants::{Mutant, active};
 use rdkafka::{
     ClientContext, TopicPartitionList,
     config::RDKafkaLogLevel,
@@ -108,7 +109,8 @@ pub(super) struct ProducerNotes {
 impl ProducerNotes {
     /// Whether a connection failed or a request timed out since the producer was made.
     pub(super) fn is_suspect(&self) -> bool {
-        self.suspect.load(Ordering::Relaxed)
+        let blind = active(Mutant::M7) || active(Mutant::M7c);
+        self.suspect.load(Ordering::Relaxed) && !blind
     }
 
     fn suspect(&self) {
@@ -126,7 +128,10 @@ impl ClientContext for ProducerNotes {
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
-        self.suspect();
+        let down = error.rdkafka_error_code() == Some(RDKafkaErrorCode::AllBrokersDown);
+        if !(down && active(Mutant::M7d)) {
+            self.suspect();
+        }
         tracing::debug!(%error, reason, "producer reports an error");
     }
 }

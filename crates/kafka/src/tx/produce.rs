@@ -4,9 +4,12 @@
 //! under the same epoch, and then reports success; a late copy can end the *next* transaction
 //! (<https://github.com/confluentinc/librdkafka/issues/5423>). So after any call that did not succeed, any commit slow
 //! enough to contain a retry, and any failed connection, the producer is thrown away: the new one of the same
-//! transactional id gets a new epoch at `init_transactions`, which ends what was open and fences late requests.
+//! transactional id gets a new epoch at `init_transactions`, which ends what was open and fences late requests. Offsets are
+//! sent again in the same way, before the commit whose time is taken: only the failed connection tells of it. What each part
+//! of the rule is needed for was tried: docs/reliability.md.
 
 use crate::Cluster;
+use crate::mutants::{Mutant, active};
 
 use super::{
     Broken, Outbound, RESERVED_PREFIX, Trouble, TroubleKind,
@@ -99,6 +102,10 @@ impl Writer {
         let Some(producer) = &self.producer else {
             return Ok(());
         };
+        if active(Mutant::M1) {
+            self.ready = true;
+            return Ok(());
+        }
         // The one transactional call that may be given a time: it goes on where it stopped when called again.
         match producer.init_transactions(Timeout::After(wait)) {
             Ok(()) => {
@@ -146,7 +153,9 @@ impl Writer {
     fn begin(&mut self) -> Result<&BaseProducer<ProducerNotes>, KafkaError> {
         let producer = self.producer.as_ref().ok_or(KafkaError::Canceled)?;
         if !self.open {
-            producer.begin_transaction()?;
+            if !active(Mutant::M1) {
+                producer.begin_transaction()?;
+            }
             self.open = true;
         }
         Ok(producer)
@@ -204,15 +213,32 @@ impl Writer {
             Err(error) => return (Err((Known::Undone, error)), true),
         };
         // While the last records are on their way the coordinator can be told the offsets already.
-        if let Err(error) = send_offsets(producer, offsets, group) {
+        if active(Mutant::M1) {
+            drain(producer, Timeout::Never);
+            return (Ok(()), false);
+        }
+        if !active(Mutant::M2)
+            && let Err(error) = send_offsets(producer, offsets, group)
+        {
             return (Err((Known::Undone, error)), true);
         }
         drain(producer, Timeout::Never);
         let started = Instant::now();
         let committed = producer.commit_transaction(Timeout::Never);
-        let slow = started.elapsed() >= SUSPECT_COMMIT;
+        let took = started.elapsed();
+        let slow = took >= SUSPECT_COMMIT && !active(Mutant::M7) && !active(Mutant::M7b);
         drain(producer, Timeout::Never);
-        let suspect = slow || producer.context().is_suspect();
+        let broke = producer.context().is_suspect();
+        if slow || broke {
+            let took_ms = took.as_millis();
+            tracing::info!(
+                took_ms,
+                slow,
+                broke,
+                "a request of this commit may have been repeated"
+            );
+        }
+        let suspect = slow || broke;
         (
             committed.map_err(|error| (known_after(&error), error)),
             suspect,
@@ -224,6 +250,7 @@ impl Writer {
         if !self.open && self.broken.is_none() {
             return;
         }
+        tracing::info!("an open transaction is given up");
         let aborted = self.broken.is_none()
             && self
                 .producer

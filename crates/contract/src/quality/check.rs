@@ -325,26 +325,31 @@ fn evaluate(condition: &Condition, variables: &Variables<'_>, size: Size) -> Res
                 result.get_type().name()
             )),
         },
-        Err(error) => Err(problem(&error)),
+        Err(error) => Err(problem(condition, &error)),
     }
 }
 
+fn no_member(name: &str) -> String {
+    format!("there is no `{name}`; ask with has() before it is read")
+}
+
 /// What went wrong, without a value of the event: it may be classified.
-fn problem(error: &ExecutionError) -> String {
+fn problem(condition: &Condition, error: &ExecutionError) -> String {
     #[expect(
         clippy::wildcard_enum_match_arm,
         reason = "the library may add errors, and its texts hold values"
     )]
     match error {
-        ExecutionError::NoSuchKey(name) => {
-            format!("there is no `{name}`; ask with has() before it is read")
-        }
+        ExecutionError::NoSuchKey(name) => no_member(name),
         ExecutionError::NoSuchOverload(overload) => format!(
             "`{}` does not take ({})",
             overload.function(),
             overload.argument_types().join(", ")
         ),
-        ExecutionError::UndeclaredReference(name) => format!("there is no `{name}`"),
+        ExecutionError::UndeclaredReference(name) => match condition.member(name) {
+            Some(member) => no_member(member),
+            None => format!("there is no `{name}`"),
+        },
         ExecutionError::DivisionByZero(_) | ExecutionError::RemainderByZero(_) => {
             "a division by zero".to_owned()
         }

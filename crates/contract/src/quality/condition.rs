@@ -32,12 +32,18 @@ const VARIABLES: [&str; 9] = [
 /// The prefix of the variables that stand for compiled patterns; no author can write such a name.
 const PATTERN: &str = "@pattern";
 
+/// The prefix of the variables that stand for `event.x`: the library takes a name apart and looks for it in several
+/// places, which takes longer than to read the member.
+const MEMBER: &str = "@member";
+
 /// A compiled expression.
 #[derive(Debug)]
 pub(super) struct Condition {
     pub(super) expression: Expression,
     pub(super) patterns: Vec<Pattern>,
     pub(super) members: Members,
+    /// What the member variables stand for.
+    reads: Vec<String>,
     nodes: u64,
     nesting: u32,
 }
@@ -95,6 +101,7 @@ impl Condition {
             expression,
             patterns: survey.patterns,
             members: survey.members.unwrap_or(Members::Some(BTreeSet::new())),
+            reads: survey.reads,
             nodes: survey.nodes,
             nesting: survey.deepest,
         })
@@ -106,6 +113,12 @@ impl Condition {
         let rounds = items.max(1).saturating_pow(self.nesting);
         let per_node = 1 + longest_text / 64;
         self.nodes.saturating_mul(rounds).saturating_mul(per_node)
+    }
+
+    /// The member of the event that a variable stands for.
+    pub(super) fn member(&self, variable: &str) -> Option<&str> {
+        let index = variable.strip_prefix(MEMBER)?.parse::<usize>().ok()?;
+        self.reads.get(index).map(String::as_str)
     }
 
     /// The pattern that a variable stands for.
@@ -134,6 +147,7 @@ struct Survey {
     deepest: u32,
     patterns: Vec<Pattern>,
     members: Option<Members>,
+    reads: Vec<String>,
     bound: Vec<String>,
 }
 
@@ -154,7 +168,10 @@ impl Survey {
             }
             Expr::Select(select) => {
                 if is_event(&select.operand.expr) && !self.is_bound(&select.operand.expr) {
-                    self.reads(&select.field);
+                    let variable = self.reads(&select.field);
+                    if !select.test {
+                        node.expr = Expr::Ident(variable);
+                    }
                     return Ok(());
                 }
                 self.visit(&mut select.operand, depth)
@@ -199,10 +216,17 @@ impl Survey {
         Ok(())
     }
 
-    fn reads(&mut self, member: &str) {
+    /// Note that a member is read; the variable that stands for it.
+    fn reads(&mut self, member: &str) -> String {
         self.members
             .get_or_insert(Members::Some(BTreeSet::new()))
             .add_one(member);
+        let known = self.reads.iter().position(|name| name == member);
+        let index = known.unwrap_or_else(|| {
+            self.reads.push(member.to_owned());
+            self.reads.len() - 1
+        });
+        format!("{MEMBER}{index}")
     }
 
     fn is_bound(&self, expr: &Expr) -> bool {

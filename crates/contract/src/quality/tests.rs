@@ -92,6 +92,9 @@ fn conditions_accept_refuse_and_fail() {
         "key == 'k1' && headers.trace == 't' && !has(headers.other)",
         "size(event.code) == 2 && event.code.size() == 2",
         "event.ok ? event.n < 0 : event.n > 0",
+        "event.n < 0 || event.absent > 0",
+        "event.absent > 0 || event.n < 0",
+        "[1].all(event, event == 1)",
         "event.list.exists(x, event.list.exists(y, x != y))",
     ] {
         assert_eq!(outcome(holds, &event), (None, String::new()), "{holds}");

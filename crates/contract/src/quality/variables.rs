@@ -84,10 +84,13 @@ impl VariableResolver for Variables<'_> {
                     field.tags.iter().map(tag).collect::<Vec<_>>(),
                 ))
             }),
-            other => self
-                .condition
-                .pattern(other)
-                .map(|pattern| CowVal::Borrowed(pattern as &dyn Val)),
+            other => match self.condition.member(other) {
+                Some(name) => self.event.get(name).map(cow),
+                None => self
+                    .condition
+                    .pattern(other)
+                    .map(|pattern| CowVal::Borrowed(pattern as &dyn Val)),
+            },
         }
     }
 }

@@ -5,6 +5,7 @@ mod cli;
 mod control;
 mod demo;
 mod flights;
+mod gateway;
 mod kill;
 mod moving;
 mod protobuf;

@@ -1,7 +1,7 @@
 //! The HTTP gateway: `POST /api/v1/ports/{port}/events`, JSON in, events in the port's inbox.
 //!
 //! ```text
-//! request ─▶ request (limits, headers) ─▶ split (texts of events) ─▶ judge (the enforcer's judge, on the bytes to be written)
+//! request ─▶ headers, request (limits) ─▶ split (texts of events) ─▶ judge (the enforcer's judge, on the bytes to be written)
 //!    without a key ─▶ producer ──▶ inbox                  ─▶ answer (202, 422, 207, problems)
 //!    with a key ─▶ keyed ──one transaction──▶ inbox, `<mesh>.idempotency` ──▶ remembered (the answers of a day)
 //! ```
@@ -10,6 +10,7 @@
 //! enforcer judges it. Its own verdict is that of the same rules on the same bytes, so that a sender hears at once.
 
 mod answer;
+mod headers;
 mod judge;
 mod keyed;
 mod metrics;

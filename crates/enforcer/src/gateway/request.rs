@@ -1,11 +1,12 @@
 //! A request from its headers to its answer: what is not taken is said before anything is written.
 
 use super::answer::{Answer, Batch, Landed, Problem, REPLAYED, Shape};
+use super::headers::{Asked, no_port, read_headers};
 use super::judge::{Judged, OnInvalid, judge};
 use super::keyed::{Job, Outcome, is_too_long};
 use super::remembered::{Id, Known, fingerprint};
 use super::split::{Body as Events, NoEvents, split};
-use super::{Inner, NotAdmitted, now_ms};
+use super::{Inner, now_ms};
 use crate::force::PortEntry;
 use axum::body::Body;
 use axum::extract::{Path, RawQuery, State};
@@ -17,18 +18,11 @@ use futures_util::StreamExt;
 use futures_util::future::join_all;
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
-/// Longest idempotency key.
-const MAX_KEY: usize = 200;
-
-/// What the headers of a request say.
-struct Asked {
-    address: PortAddress,
-    on_invalid: OnInvalid,
-    key: Option<String>,
-}
+/// How far the view of this instance may be behind another's.
+const BEHIND: Duration = Duration::from_secs(1);
 
 /// A place among the requests that are being answered, given back when it is dropped.
 pub(super) struct Place {
@@ -66,9 +60,9 @@ async fn respond(
     headers: &HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
-    let asked = read_headers(inner, port, query, headers)?;
-    port_of(inner, &asked.address)?;
+    let asked = read_headers(&inner.admit, port, query, headers)?;
     let place = place(inner, headers)?;
+    in_force(inner, &asked.address).await?;
     let limit = inner.limits.time;
     let arriving = tokio::time::timeout(limit, read_body(body, inner.limits.request_bytes));
     let body = arriving.await.map_err(|_| {
@@ -96,76 +90,14 @@ async fn respond(
     }
 }
 
-fn read_headers(
-    inner: &Inner,
-    port: &str,
-    query: Option<&str>,
-    headers: &HeaderMap,
-) -> Result<Asked, Problem> {
-    let address: PortAddress = port.parse().map_err(|_| no_port(port))?;
-    (inner.admit)(headers, &address).map_err(|why| match why {
-        NotAdmitted::Malformed(detail) => {
-            Problem::new(StatusCode::BAD_REQUEST, "not a principal", detail)
-        }
-        NotAdmitted::Forbidden(detail) => {
-            Problem::new(StatusCode::FORBIDDEN, "not permitted", detail)
-        }
-    })?;
-    check_content(headers)?;
-    let on_invalid = match query.unwrap_or_default() {
-        "" => OnInvalid::Report,
-        "on_invalid=quarantine" => OnInvalid::Quarantine,
-        other => {
-            let detail = format!("the only parameter is on_invalid=quarantine, found `{other}`");
-            let status = StatusCode::BAD_REQUEST;
-            return Err(Problem::new(status, "unknown parameter", detail));
-        }
-    };
-    Ok(Asked {
-        address,
-        on_invalid,
-        key: idempotency_key(headers)?,
-    })
-}
-
-fn no_port(port: &str) -> Problem {
-    let detail = format!("there is no port `{port}`");
-    Problem::new(StatusCode::NOT_FOUND, "no such port", detail)
-}
-
-fn check_content(headers: &HeaderMap) -> Result<(), Problem> {
-    let text = |name| {
-        let value: Option<&HeaderValue> = headers.get(name);
-        value.map(|value| String::from_utf8_lossy(value.as_bytes()).to_ascii_lowercase())
-    };
-    let kind = text(header::CONTENT_TYPE).unwrap_or_default();
-    let essence = kind.split(';').next().unwrap_or_default().trim();
-    let wrong = |detail| Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "not JSON", detail);
-    if essence != "application/json" {
-        return Err(wrong(format!(
-            "expected Content-Type: application/json, found `{essence}`"
-        )));
-    }
-    match text(header::CONTENT_ENCODING).as_deref() {
-        None | Some("identity") => Ok(()),
-        Some(encoding) => Err(wrong(format!("Content-Encoding `{encoding}` is not read"))),
-    }
-}
-
-fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
-    let Some(value) = headers.get("idempotency-key") else {
-        return Ok(None);
-    };
-    let printable = |text: &&str| {
-        let fits = (1..=MAX_KEY).contains(&text.len());
-        fits && text.bytes().all(|byte| (0x20..0x7f).contains(&byte))
-    };
-    let text = value.to_str().ok().filter(printable);
-    let text = text.ok_or_else(|| {
-        let detail = format!("an Idempotency-Key is 1 to {MAX_KEY} printable ASCII characters");
-        Problem::new(StatusCode::BAD_REQUEST, "not an idempotency key", detail)
-    })?;
-    Ok(Some(text.to_owned()))
+/// Waits a little for a port that is not known to be in force: whoever has just applied it may have read that it is from
+/// an instance that is ahead of this one.
+async fn in_force(inner: &Inner, address: &PortAddress) -> Result<(), Problem> {
+    let mut view = inner.view.clone();
+    let shown = view.wait_for(|view| view.port(address).is_some());
+    // What is known then is the answer, whichever it is.
+    drop(tokio::time::timeout(BEHIND, shown).await);
+    port_of(inner, address).map(drop)
 }
 
 /// The port and what writes its events, if it is in force.

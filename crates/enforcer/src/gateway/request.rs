@@ -21,6 +21,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
+/// A body of up to so many times the limit is read to its end and dropped, since a client that is still sending when the
+/// connection closes does not see the answer.
+const HEARD_OUT: u32 = 4;
+
 /// How far the view of this instance may be behind another's.
 const BEHIND: Duration = Duration::from_secs(1);
 
@@ -138,7 +142,8 @@ fn place(inner: &Arc<Inner>, headers: &HeaderMap) -> Result<Place, Problem> {
         None => limit,
         Some(told) => u32::try_from(told)
             .ok()
-            .filter(|told| *told <= limit)
+            .filter(|told| *told <= limit.saturating_mul(HEARD_OUT))
+            .map(|told| told.min(limit))
             .ok_or_else(|| too_large(limit))?,
     };
     let busy = |_| {
@@ -165,16 +170,22 @@ fn too_large(limit: u32) -> Problem {
 
 async fn read_body(body: Body, limit: u32) -> Result<Vec<u8>, Problem> {
     let mut stream = body.into_data_stream();
-    let mut whole = Vec::new();
+    let (mut whole, mut length) = (Vec::new(), 0_usize);
     while let Some(chunk) = stream.next().await {
         let chunk = chunk.map_err(|error| {
             let detail = format!("the body broke off: {error}");
             Problem::new(StatusCode::BAD_REQUEST, "no whole body", detail)
         })?;
-        if whole.len() + chunk.len() > limit as usize {
+        length += chunk.len();
+        if length > limit as usize * HEARD_OUT as usize {
             return Err(too_large(limit));
         }
-        whole.extend_from_slice(&chunk);
+        if length <= limit as usize {
+            whole.extend_from_slice(&chunk);
+        }
+    }
+    if length > limit as usize {
+        return Err(too_large(limit));
     }
     Ok(whole)
 }

@@ -191,7 +191,7 @@ pub(crate) fn wait_end(child: &mut Child, limit: Duration) -> Option<ExitStatus>
 }
 
 /// Sends a signal to one process.
-pub(crate) fn signal(pid: u32, signal: Signal) {
+pub fn signal(pid: u32, signal: Signal) {
     let pid = Pid::from_raw(i32::try_from(pid).expect("process ids are positive"));
     // It may have ended by itself.
     kill(pid, signal).unwrap_or_default();

@@ -199,6 +199,11 @@ impl PortRules {
         })
     }
 
+    /// Take the values of classified fields out of reasons, as this judge does with its own.
+    pub fn mask(&self, reasons: &mut [Reason]) {
+        self.active().mask.apply(reasons);
+    }
+
     fn judge_tombstone(&self, event: &Event<'_>) -> Verdict {
         let rule = self.active();
         match rule.settings.tombstones {

@@ -6,10 +6,16 @@
 pub use contract::settings::Mode;
 use contract::{
     address::PortAddress,
+    row::EventWriter,
     rule::{Event, PortRules, UnknownSchema},
-    verdict::Verdict,
+    verdict::{Reason, Verdict},
 };
-use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    sync::Arc,
+    time::Duration,
+};
 
 /// Kafka's own default for `max.message.bytes`.
 pub const DEFAULT_MAX_MESSAGE_BYTES: usize = 1_048_588;
@@ -27,6 +33,9 @@ pub trait Judge: Send + Sync {
 
     /// The contract version that plain events are judged by, for people to read.
     fn contract(&self) -> &str;
+
+    /// Take the values of classified fields out of reasons that others than this judge have found.
+    fn mask(&self, _reasons: &mut [Reason]) {}
 }
 
 impl Judge for PortRules {
@@ -40,6 +49,10 @@ impl Judge for PortRules {
 
     fn contract(&self) -> &str {
         PortRules::contract(self)
+    }
+
+    fn mask(&self, reasons: &mut [Reason]) {
+        PortRules::mask(self, reasons);
     }
 }
 
@@ -60,6 +73,8 @@ pub struct PortEntry {
     pub max_message_bytes: usize,
     /// The rules.
     pub rules: Arc<dyn Judge>,
+    /// Writes events of the active version, for the gateway; none where nobody writes.
+    pub writer: Option<Arc<EventWriter>>,
 }
 
 impl PortEntry {
@@ -73,6 +88,7 @@ impl PortEntry {
             max_message_bytes: DEFAULT_MAX_MESSAGE_BYTES,
             address,
             rules,
+            writer: None,
         }
     }
 }
@@ -95,6 +111,8 @@ pub struct Snapshot {
     pub seq: u64,
     /// The ports by inbox topic.
     pub ports: BTreeMap<String, Arc<PortEntry>>,
+    /// Addresses of ports that exist and are not in force yet.
+    pub awaited: BTreeSet<String>,
 }
 
 impl Snapshot {
@@ -106,7 +124,15 @@ impl Snapshot {
         Self {
             seq,
             ports: by_inbox.collect(),
+            awaited: BTreeSet::new(),
         }
+    }
+
+    /// The port of an address, in force.
+    pub fn port(&self, address: &PortAddress) -> Option<&Arc<PortEntry>> {
+        let is_it = |port: &&Arc<PortEntry>| port.address == *address;
+        let usual = self.ports.get(&address.default_inbox()).filter(is_it);
+        usual.or_else(|| self.ports.values().find(is_it))
     }
 }
 

@@ -12,12 +12,13 @@
 //! and quarantine, exactly once, in inbox order per partition. The same record at the same `seq` gets the same verdict.
 //!
 //! Read in this order: [`force`], [`data_path`], [`envelope`], [`progress`], [`status`], [`service`];
-//! [`mod@bench`] measures it.
+//! [`mod@bench`] measures it. [`gateway`] takes events over HTTP and judges them by the same rules before they are written.
 
 pub mod bench;
 pub mod data_path;
 pub mod envelope;
 pub mod force;
+pub mod gateway;
 pub mod progress;
 pub mod service;
 pub mod status;
@@ -25,6 +26,7 @@ pub mod status;
 mod lanes;
 
 pub use force::{CatchUp, CatchUpFailed, Judge, Mode, PortEntry, Snapshot};
+pub use gateway::{Gateway, GatewayConfig};
 pub use progress::{Progress, parse_progress};
 pub use service::{Enforcer, EnforcerConfig};
 pub use status::{EnforcerStatus, PortState, PortStatus};

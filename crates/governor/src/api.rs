@@ -173,12 +173,10 @@ async fn propose(
         let value = headers.get(name).and_then(|value| value.to_str().ok());
         value.map(str::to_owned).filter(|value| !value.is_empty())
     };
-    let principal = text(PRINCIPAL_HEADER).unwrap_or_else(|| api.default_principal.clone());
-    if !is_principal(&principal) {
-        let detail = "a principal has 1 to 200 characters, none of them a control character, and does not \
-            start with `system:` or `domain:`";
-        return problem(StatusCode::BAD_REQUEST, "not a principal", detail);
-    }
+    let principal = match principal_of(&headers) {
+        Ok(named) => named.unwrap_or_else(|| api.default_principal.clone()),
+        Err(detail) => return problem(StatusCode::BAD_REQUEST, "not a principal", detail),
+    };
     let content_type = text("content-type").unwrap_or_else(|| "application/yaml".to_owned());
     let id = text("idempotency-key").unwrap_or_else(new_id);
     if parameters.dry_run {
@@ -186,6 +184,23 @@ async fn propose(
     }
     let asynchronously = text("prefer").is_some_and(|prefer| prefer.contains("respond-async"));
     submit(&api, id, &content_type, &principal, body, asynchronously).await
+}
+
+/// The principal that a request names, where it names one. While authentication is off it is believed.
+///
+/// # Errors
+/// What a principal is, for a text that is none.
+pub fn principal_of(headers: &HeaderMap) -> Result<Option<String>, &'static str> {
+    let named = headers
+        .get(PRINCIPAL_HEADER)
+        .and_then(|value| value.to_str().ok());
+    match named.filter(|named| !named.is_empty()) {
+        Some(named) if !is_principal(named) => Err(
+            "a principal has 1 to 200 characters, none of them a control character, and does not \
+            start with `system:` or `domain:`",
+        ),
+        named => Ok(named.map(str::to_owned)),
+    }
 }
 
 #[expect(

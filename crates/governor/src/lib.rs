@@ -17,7 +17,7 @@ pub mod prepare;
 pub mod provision;
 pub mod topics;
 
-pub use api::{PRINCIPAL_HEADER, Proposals};
+pub use api::{PRINCIPAL_HEADER, Proposals, principal_of};
 pub use core::{Founding, fold_people};
 
 use crate::core::GovernorCore;

@@ -23,6 +23,8 @@ pub struct Topics {
     pub observations: String,
     /// Signed Merkle checkpoints.
     pub checkpoints: String,
+    /// Idempotency keys of the gateways, with the answers given.
+    pub idempotency: String,
 }
 
 impl Topics {
@@ -36,6 +38,7 @@ impl Topics {
             people: name("people"),
             observations: name("observations"),
             checkpoints: name("checkpoints"),
+            idempotency: name("idempotency"),
         }
     }
 
@@ -79,6 +82,16 @@ impl Topics {
                 )
             },
             spec(&self.checkpoints, &[delete(), for_ever()]),
+            // One clock, the broker's, says when a key is a day old. Segments of an hour, for whole ones are deleted.
+            spec(
+                &self.idempotency,
+                &[
+                    ("cleanup.policy", "compact,delete".to_owned()),
+                    keep(1),
+                    ("segment.ms", (60 * 60 * 1000).to_string()),
+                    broker_time(),
+                ],
+            ),
         ]
     }
 }

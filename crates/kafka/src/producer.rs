@@ -14,7 +14,7 @@ use crate::record::Outgoing;
 
 /// A record that is not acknowledged within this time is given up. Someone waits for it on an HTTP connection; librdkafka's
 /// five minutes are made for pipelines.
-const DELIVERY_TIMEOUT_MS: &str = "30000";
+const DELIVERY_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Where a record landed, acknowledged by all in-sync replicas.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,10 +67,18 @@ impl Producer {
     /// # Errors
     /// When librdkafka refuses the configuration.
     pub fn new(cluster: &Cluster) -> Result<Self, ClusterError> {
+        Self::within(cluster, DELIVERY_TIMEOUT)
+    }
+
+    /// As [`Producer::new`], for whoever waits for acknowledgements for so long and no longer.
+    ///
+    /// # Errors
+    /// When librdkafka refuses the configuration.
+    pub fn within(cluster: &Cluster, limit: Duration) -> Result<Self, ClusterError> {
         let mut config = cluster.producer_config();
         config
             .set("linger.ms", "0")
-            .set("message.timeout.ms", DELIVERY_TIMEOUT_MS);
+            .set("message.timeout.ms", limit.as_millis().to_string());
         Ok(Self {
             inner: cluster.create(&config, "producer")?,
         })
@@ -79,7 +87,7 @@ impl Producer {
     /// Sends one record and waits until it is acknowledged. A full queue is back-pressure, not an error.
     ///
     /// # Errors
-    /// [`SendError`] when the record was refused, or not acknowledged within 30 s.
+    /// [`SendError`] when the record was refused, or not acknowledged in time.
     pub async fn send(&self, record: Outgoing) -> Result<Delivered, SendError> {
         let mut message = FutureRecord::<[u8], [u8]>::to(&record.topic);
         message.partition = record.partition;

@@ -222,8 +222,8 @@ impl Transactions {
         sent.map_err(|source| self.failed("add offsets to a transaction", source))
     }
 
-    /// Commits. On any error the outcome is unknown, save for [`TxError::Refused`], where nothing was committed.
-    pub(crate) fn commit(&mut self) -> Result<Finished, TxError> {
+    /// Waits until every record queued so far is acknowledged, and tells where the tracked ones landed.
+    pub(crate) fn delivered(&mut self) -> Result<Vec<(usize, Delivered)>, TxError> {
         while self.producer.in_flight_count() > 0 {
             self.producer.poll(GLANCE);
         }
@@ -231,6 +231,13 @@ impl Transactions {
         if let Some((topic, source)) = locked(&context.refused).take() {
             return Err(self.refused(topic, source));
         }
+        Ok(std::mem::take(&mut *locked(&context.delivered)))
+    }
+
+    /// Commits. On any error the outcome is unknown, save for [`TxError::Refused`], where nothing was committed.
+    pub(crate) fn commit(&mut self) -> Result<Finished, TxError> {
+        let mut delivered = self.delivered()?;
+        let context = self.producer.client().context();
         let started = Instant::now();
         let ended = self.producer.commit_transaction(Timeout::Never);
         let took = started.elapsed();
@@ -241,7 +248,7 @@ impl Transactions {
         }
         let failures = context.client.transport_failures();
         let suspect = took > UNSUSPICIOUS || failures != self.failures_before;
-        let delivered = std::mem::take(&mut *locked(&context.delivered));
+        delivered.append(&mut locked(&context.delivered));
         Ok(Finished { delivered, suspect })
     }
 

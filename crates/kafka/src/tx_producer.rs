@@ -9,6 +9,7 @@ use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
 use crate::client::Context;
 use crate::cluster::Cluster;
+use crate::producer::Delivered;
 use crate::record::Outgoing;
 use crate::transaction::{Transactions, TxError, UNTRACKED};
 
@@ -87,6 +88,29 @@ impl TxProducer {
     /// [`TxError::Refused`] when the record cannot be sent (too large, mostly): abort.
     pub fn send(&mut self, record: &Outgoing) -> Result<(), TxError> {
         self.open()?.send(record, UNTRACKED)
+    }
+
+    /// As [`TxProducer::send`], for a record whose place [`TxProducer::delivered`] tells under this number.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn send_numbered(&mut self, record: &Outgoing, number: usize) -> Result<(), TxError> {
+        self.open()?.send(record, number)
+    }
+
+    /// Waits until the records of the open transaction are acknowledged, and gives the places of those that were numbered
+    /// since it was asked last. They are not visible before the commit.
+    ///
+    /// # Errors
+    /// [`TxError::Refused`] when the broker refused a record: abort.
+    pub fn delivered(&mut self) -> Result<Vec<(usize, Delivered)>, TxError> {
+        let delivered = self.open()?.delivered();
+        self.keep_if_ok(delivered)
+    }
+
+    /// Whether the fence is still the one taken before: as far as this producer knows, nobody else has written since.
+    pub fn holds_fence(&self) -> bool {
+        self.transactions.is_some()
     }
 
     /// Adds positions of a group to the open transaction.

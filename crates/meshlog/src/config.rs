@@ -27,6 +27,8 @@ pub(crate) struct Config {
     pub(crate) registry: Registry,
     /// The catalog.
     pub(crate) catalog: Catalog,
+    /// The gateway.
+    pub(crate) gateway: Gateway,
     /// Kafka.
     pub(crate) kafka: Kafka,
     /// Client commands.
@@ -63,6 +65,26 @@ pub(crate) struct Catalog {
     pub(crate) registry: String,
     /// Where the snapshot is kept; empty = nowhere.
     pub(crate) dir: String,
+}
+
+/// `[gateway]`
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Gateway {
+    /// Where the role listens when it runs alone, as `HOST:PORT`.
+    pub(crate) listen: String,
+    /// Longest body, in bytes.
+    pub(crate) max_request_bytes: u32,
+    /// Most events in a request.
+    pub(crate) max_events: usize,
+    /// Most requests at a time.
+    pub(crate) max_requests_in_flight: usize,
+    /// Most bytes of bodies at a time.
+    pub(crate) max_bytes_in_flight: u32,
+    /// How long brokers have to acknowledge an event.
+    pub(crate) acknowledge_seconds: u64,
+    /// How long a body may take to arrive, and an answer to be given.
+    pub(crate) request_seconds: u64,
 }
 
 /// `[kafka]`

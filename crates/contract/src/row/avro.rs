@@ -110,7 +110,7 @@ impl AvroRows {
             errors.push(RowError::new(
                 name,
                 Some(&value.to_string()),
-                "a column of the schema",
+                super::event::A_COLUMN,
             ));
         }
     }

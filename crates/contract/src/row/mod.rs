@@ -6,11 +6,14 @@
 
 mod avro;
 mod base;
+mod event;
 mod json;
 mod protobuf;
 #[cfg(test)]
 mod tests;
 mod text;
+
+pub use event::{EventWriter, MAX_EVENT, Written};
 
 use crate::schema_error::SchemaError;
 use crate::spec::Encoding;
@@ -140,7 +143,7 @@ impl RowEncoder {
         for (name, cell) in row {
             match self.position(name) {
                 Some(index) => cells[index] = cell,
-                None => errors.push(RowError::new(name, cell, "a column of the schema")),
+                None => errors.push(RowError::new(name, cell, event::A_COLUMN)),
             }
         }
         self.finish(errors, out, |errors, out| {
@@ -191,7 +194,7 @@ impl RowEncoder {
     /// # Errors
     /// [`RowError`] when it cannot be typed, or the column is not one of the schema's.
     pub fn cell_json(&self, column: &str, cell: Option<&str>) -> Result<Option<Value>, RowError> {
-        let unknown = || RowError::new(column, cell, "a column of the schema");
+        let unknown = || RowError::new(column, cell, event::A_COLUMN);
         let index = self.position(column).ok_or_else(unknown)?;
         let Some(text) = cell else { return Ok(None) };
         let value = match &self.rows {

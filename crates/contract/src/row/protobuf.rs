@@ -62,7 +62,7 @@ impl ProtobufRows {
             let field = self.fields.iter().find(|field| field.name() == name);
             let set = match field {
                 Some(field) => self.set(&mut message, field, value.clone()),
-                None => Err("a column of the schema".to_owned()),
+                None => Err(super::event::A_COLUMN.to_owned()),
             };
             if let Err(expected) = set {
                 errors.push(RowError::new(name, Some(&value.to_string()), expected));

@@ -88,6 +88,8 @@ enum Command {
     Governor(role::governor::GovernorArgs),
     /// Run an enforcer alone: it judges what comes into the inboxes
     Enforcer(role::enforcer::EnforcerArgs),
+    /// Run a gateway alone: it takes events over HTTP
+    Gateway(role::gateway::GatewayArgs),
     /// Run the API and the pages alone
     Catalog(role::catalog::CatalogArgs),
     /// Find products, ports, contracts and fields
@@ -110,6 +112,7 @@ impl Cli {
             | Command::Demo(_)
             | Command::Governor(_)
             | Command::Enforcer(_)
+            | Command::Gateway(_)
             | Command::Catalog(_) => true,
             Command::Registry(args) => args.is_service(),
             Command::Apply(_)
@@ -135,6 +138,7 @@ pub(crate) async fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Up(args) => crate::up::run(args).await,
         Command::Governor(args) => role::governor::run(args, global.output).await,
         Command::Enforcer(args) => role::enforcer::run(args, global.output).await,
+        Command::Gateway(args) => role::gateway::run(args, global.output).await,
         Command::Catalog(args) => role::catalog::run(args, global.output).await,
         Command::Demo(args) => crate::demo::run(args).await,
         Command::Apply(args) => apply::run(global, args).await,
@@ -186,6 +190,7 @@ mod tests {
             "domain list",
             "registry",
             "registry --config meshlog.toml --bootstrap-servers k:9092 --registry-port 0 -o json",
+            "gateway --config meshlog.toml --http-port 0 -o json",
             "registry export --to f.jsonl",
             "registry export --from http://r:8081 --to f.jsonl -o json",
             "registry import --from f.jsonl --registry http://r:8081 --dry-run",

@@ -54,6 +54,8 @@ pub(crate) async fn run(args: EnforcerArgs, format: Format) -> anyhow::Result<()
 /// An enforcer, and what tells it which contracts are in force.
 pub(crate) struct Enforcing {
     pub(crate) enforcer: Enforcer,
+    /// The contracts in force, as it judges by them.
+    pub(crate) snapshots: watch::Receiver<Arc<Snapshot>>,
     publisher: JoinHandle<()>,
 }
 
@@ -76,10 +78,11 @@ impl Enforcing {
             slot,
             ..EnforcerConfig::new(cluster.clone(), mesh)
         };
-        let enforcer =
-            Enforcer::spawn(config, snapshots, catch).context("the enforcer cannot start")?;
+        let enforcer = Enforcer::spawn(config, snapshots.clone(), catch)
+            .context("the enforcer cannot start")?;
         Ok(Self {
             enforcer,
+            snapshots,
             publisher,
         })
     }

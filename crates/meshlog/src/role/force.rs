@@ -2,6 +2,7 @@
 
 use contract::address::PortAddress;
 use contract::quality::QualityRule;
+use contract::row::EventWriter;
 use contract::rule::{ActiveVersion, Binding, PortRules};
 use contract::settings::{Mode, Settings};
 use contract::spec::{Encoding, Key};
@@ -10,14 +11,21 @@ use enforcer::{CatchUp, CatchUpFailed, PortEntry, Snapshot};
 use governance::body::{ContractVersion, StoredRule};
 use governance::mesh::{Activation, Contract, Mesh, Port};
 use governor::follow::{Ends, View};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
 
 /// Compiled rules by port address, each with the number of activations it was compiled from: activations are only ever
 /// added, so the number tells whether the rules still hold.
-type Compiled = BTreeMap<String, (usize, Arc<PortRules>)>;
+type Compiled = BTreeMap<String, (usize, InForce)>;
+
+/// What judges a port's events, and what writes them.
+#[derive(Clone)]
+struct InForce {
+    rules: Arc<PortRules>,
+    writer: Option<Arc<EventWriter>>,
+}
 
 /// Publish a snapshot for each new state, until the view or the receivers are gone.
 pub(super) async fn publish(mut view: watch::Receiver<View>, sender: watch::Sender<Arc<Snapshot>>) {
@@ -39,7 +47,18 @@ fn snapshot(mesh: &Mesh, compiled: &mut Compiled) -> Snapshot {
         .values()
         .filter_map(|port| entry(mesh, port, compiled));
     let entries: Vec<PortEntry> = entries.collect();
-    Snapshot::new(mesh.size.saturating_sub(1), entries)
+    let mut snapshot = Snapshot::new(mesh.size.saturating_sub(1), entries);
+    let known = mesh.ports.values().map(|port| &port.opened.state.address);
+    let in_force: BTreeSet<String> = snapshot
+        .ports
+        .values()
+        .map(|port| port.address.topic())
+        .collect();
+    snapshot.awaited = known
+        .filter(|address| !in_force.contains(*address))
+        .cloned()
+        .collect();
+    snapshot
 }
 
 fn entry(mesh: &Mesh, port: &Port, compiled: &mut Compiled) -> Option<PortEntry> {
@@ -48,19 +67,21 @@ fn entry(mesh: &Mesh, port: &Port, compiled: &mut Compiled) -> Option<PortEntry>
     let known = compiled
         .get(&body.address)
         .filter(|(count, _)| *count == port.activations.len());
-    let rules = match known {
-        Some((_, rules)) => Arc::clone(rules),
+    let in_force = match known {
+        Some((_, in_force)) => in_force.clone(),
         None => {
-            let rules = Arc::new(compile(mesh, port)?);
-            compiled.insert(
-                body.address.clone(),
-                (port.activations.len(), Arc::clone(&rules)),
-            );
-            rules
+            let in_force = InForce {
+                rules: Arc::new(compile(mesh, port)?),
+                writer: writer(mesh, port).map(Arc::new),
+            };
+            let entry = (port.activations.len(), in_force.clone());
+            compiled.insert(body.address.clone(), entry);
+            in_force
         }
     };
-    let mut entry = PortEntry::new(address, body.inbox.clone(), rules);
+    let mut entry = PortEntry::new(address, body.inbox.clone(), in_force.rules);
     entry.mode = mode(mesh, port);
+    entry.writer = in_force.writer;
     Some(entry)
 }
 
@@ -145,6 +166,25 @@ fn compile(mesh: &Mesh, port: &Port) -> Option<PortRules> {
         tracing::error!(port = %body.address, error, "a port's contract does not compile");
         None
     })
+}
+
+/// Writes events of the active version under the schema id that is bound to the inbox.
+fn writer(mesh: &Mesh, port: &Port) -> Option<EventWriter> {
+    let body = &port.opened.state;
+    let activation = port.activations.last()?;
+    let contract = mesh.contracts.get(&body.contract_id)?;
+    let part = Part::of(contract, activation)?.ok()?;
+    let subject = format!("{}-value", body.inbox);
+    let mut bound = activation.bindings.iter();
+    let bound = bound.find(|bound| bound.subject == subject);
+    let id = u32::try_from(bound.or(activation.bindings.first())?.schema_id).ok()?;
+    let state = part.state;
+    let written = EventWriter::new(part.encoding, &state.schema, &state.record, id, part.key);
+    written
+        .inspect_err(|error| {
+            tracing::warn!(port = %body.address, %error, "the gateway cannot write this port's events");
+        })
+        .ok()
 }
 
 fn binding(stored: &governance::body::Binding) -> Option<Binding> {

@@ -3,6 +3,7 @@
 //! ```text
 //! registry   Confluent's API over `_schemas`          catalog   API and pages, proposals in
 //! governor   proposals decided, facts, provisioning   enforcer  inboxes judged
+//! gateway    events over HTTP, into the inboxes
 //! ```
 //!
 //! A role that runs alone waits for Kafka and for what other roles have to make, says so, and listens only once it has
@@ -11,6 +12,7 @@
 pub(crate) mod catalog;
 pub(crate) mod enforcer;
 mod force;
+pub(crate) mod gateway;
 pub(crate) mod governor;
 pub(crate) mod registry;
 

@@ -11,6 +11,7 @@ use crate::config::Config;
 use crate::directory::Directory;
 use crate::exit::Failure;
 use crate::output::Format;
+use crate::role::gateway::told;
 use crate::role::governor::founding;
 use anyhow::Context;
 use broker::Broker;
@@ -108,6 +109,7 @@ impl Running {
             snapshot_dir: directory.sub("catalog")?,
             registry_url: registry.clone(),
             http_url: http.clone(),
+            gateway: told(&config.gateway, broker.cluster(), &config.mesh.id)?,
         };
         let roles = Roles::start(plan).await?;
         let (stop, stopping) = watch::channel(false);

@@ -1,4 +1,4 @@
-//! The roles of a mesh, wired together in one process: registry, governor, enforcer, catalog.
+//! The roles of a mesh, wired together in one process: registry, governor, enforcer, gateway, catalog.
 
 use crate::role::catalog::hooks;
 use crate::role::check_cluster;
@@ -6,6 +6,7 @@ use crate::role::enforcer::Enforcing;
 use crate::role::governor::Schemas;
 use anyhow::Context;
 use axum::Router;
+use enforcer::{Gateway, GatewayConfig};
 use governor::{Founding, GovernorConfig, GovernorHandle, Proposals};
 use kafka::Cluster;
 use registry::{RegistryConfig, RegistryHandle};
@@ -20,6 +21,7 @@ pub(super) struct Plan {
     pub(super) snapshot_dir: PathBuf,
     pub(super) registry_url: String,
     pub(super) http_url: String,
+    pub(super) gateway: GatewayConfig,
 }
 
 /// The running roles.
@@ -28,6 +30,7 @@ pub(super) struct Roles {
     governor: GovernorHandle,
     proposals: Proposals,
     enforcing: Enforcing,
+    gateway: Gateway,
     catalog: catalog::CatalogHandle,
 }
 
@@ -84,8 +87,13 @@ impl Roles {
         let proposals = Proposals::start(cluster, &founding.mesh_id, follower, anyone).await;
         let proposals = proposals.context("proposals cannot be taken")?;
         let enforcing = Enforcing::start(cluster, &founding.mesh_id, 0, follower)?;
+        let gateway = Gateway::start(plan.gateway.clone(), enforcing.snapshots.clone()).await;
+        let gateway = gateway.context("the gateway cannot start")?;
         let catalog = catalog::start(catalog::CatalogConfig {
-            hooks: hooks(enforcing.enforcer.status()),
+            hooks: catalog::Hooks {
+                metrics: vec![gateway.metrics()],
+                ..hooks(enforcing.enforcer.status())
+            },
             ..plan.catalog()
         });
         let catalog = catalog.await.context("the catalog cannot start")?;
@@ -100,6 +108,7 @@ impl Roles {
             governor,
             proposals,
             enforcing,
+            gateway,
             catalog,
         })
     }
@@ -111,11 +120,13 @@ impl Roles {
 
     /// API and pages.
     pub(super) fn http_router(&self) -> Router {
-        self.catalog.router().merge(self.proposals.router())
+        let api = self.catalog.router().merge(self.proposals.router());
+        api.merge(self.gateway.router())
     }
 
     /// Stop them: first what writes data, then what decides, then what shows.
     pub(super) async fn stop(self) {
+        self.gateway.stop();
         self.enforcing.stop().await;
         self.proposals.stop();
         self.governor.stop().await;

@@ -2,9 +2,8 @@
 
 use std::fmt;
 
-use contract::framing::write_prefix;
-use contract::row::{Column, RowEncoder, RowError};
-use contract::spec::{Encoding, Key};
+use contract::row::{Column, EventWriter, MAX_EVENT, RowError};
+use contract::spec::Encoding;
 use csv::ByteRecord;
 use kafka::Outgoing;
 use serde_json::Value;
@@ -12,9 +11,6 @@ use serde_json::Value;
 use super::source::Row;
 use crate::exit::Failure;
 use crate::port::{BoundVersion, Port};
-
-/// Largest event: librdkafka's `message.max.bytes` of 1,000,000, less what a record needs around key and value.
-const MAX_EVENT: usize = 999_000;
 
 /// Why a row cannot be sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,10 +58,7 @@ impl fmt::Display for BadRow {
 /// Makes events of rows.
 #[derive(Debug)]
 pub(super) struct RowWriter {
-    encoder: RowEncoder,
-    /// The schema id, before each value, where the encoding asks for it.
-    prefix: Option<u32>,
-    key: Key,
+    events: EventWriter,
     /// For each column of the contract its place in the file; empty for JSON lines.
     places: Vec<usize>,
     null_value: Option<String>,
@@ -84,32 +77,26 @@ impl RowWriter {
         header: Option<&[String]>,
         null_value: Option<String>,
     ) -> anyhow::Result<Self> {
-        let encoder = RowEncoder::new(version.encoding, &version.schema, &version.message)
-            .map_err(|error| {
-                anyhow::anyhow!(
-                    "the schema of version {} cannot type rows: {error}",
-                    version.version
-                )
-            })?;
-        let places = match header {
-            Some(header) => places(encoder.columns(), header)?,
-            None => Vec::new(),
-        };
-        let prefix = match version.encoding {
-            Encoding::Json => None,
-            Encoding::Avro | Encoding::Protobuf => {
-                Some(version.schema_id(&port.inbox).ok_or_else(|| {
-                    Failure::NotFound(format!(
-                        "no schema id is bound to version {}",
-                        version.version
-                    ))
-                })?)
+        let id = match (version.encoding, version.schema_id(&port.inbox)) {
+            (Encoding::Json, id) => id.unwrap_or_default(),
+            (Encoding::Avro | Encoding::Protobuf, Some(id)) => id,
+            (Encoding::Avro | Encoding::Protobuf, None) => {
+                let text = format!("no schema id is bound to version {}", version.version);
+                return Err(Failure::NotFound(text).into());
             }
         };
+        let (schema, message, key) = (&version.schema, &version.message, version.key.clone());
+        let events = EventWriter::new(version.encoding, schema, message, id, key);
+        let events = events.map_err(|error| {
+            let version = &version.version;
+            anyhow::anyhow!("the schema of version {version} cannot type rows: {error}")
+        })?;
+        let places = match header {
+            Some(header) => places(events.rows().columns(), header)?,
+            None => Vec::new(),
+        };
         Ok(Self {
-            encoder,
-            prefix,
-            key: version.key.clone(),
+            events,
             places,
             null_value,
         })
@@ -121,10 +108,7 @@ impl RowWriter {
     /// Everything in the row that cannot be typed.
     pub(super) fn write(&self, row: Row<'_>, event: &mut Outgoing) -> Result<(), Vec<BadRow>> {
         let value = event.value.get_or_insert_default();
-        value.clear();
-        if let Some(id) = self.prefix {
-            write_prefix(id, value);
-        }
+        self.events.begin(value);
         let key = match row {
             Row::Fields(record) => self.write_fields(record, value)?,
             Row::Json(line) => {
@@ -135,8 +119,7 @@ impl RowWriter {
                         format!("one JSON value in the line ({error})"),
                     )
                 })?;
-                self.encoder.encode_json(&json, value).map_err(into_bad)?;
-                self.key.bytes(&json)
+                self.events.write(&json, value).map_err(into_bad)?
             }
         };
         let size = value.len() + key.as_ref().map_or(0, Vec::len);
@@ -163,7 +146,7 @@ impl RowWriter {
         }
         let mut no_text = Vec::new();
         let mut cells = Vec::with_capacity(self.places.len());
-        for (place, column) in self.places.iter().zip(self.encoder.columns()) {
+        for (place, column) in self.places.iter().zip(self.events.rows().columns()) {
             match std::str::from_utf8(&record[*place]) {
                 Ok(text) => cells.push(self.present(text)),
                 Err(_) => no_text.push(BadRow {
@@ -176,7 +159,8 @@ impl RowWriter {
         if !no_text.is_empty() {
             return Err(no_text);
         }
-        self.encoder.encode_cells(&cells, value).map_err(into_bad)?;
+        let rows = self.events.rows();
+        rows.encode_cells(&cells, value).map_err(into_bad)?;
         Ok(self.key_of(&cells))
     }
 
@@ -189,16 +173,17 @@ impl RowWriter {
     /// The key, as [`Key::bytes`] makes it of the event; a part that is missing leaves none, which is the contract's to
     /// judge.
     fn key_of(&self, cells: &[Option<&str>]) -> Option<Vec<u8>> {
-        let cell = |name: &str| cells[self.encoder.position(name)?];
-        if let ([name], true) = (self.key.properties.as_slice(), self.key.text) {
+        let (rows, wanted) = (self.events.rows(), self.events.key());
+        let cell = |name: &str| cells[rows.position(name)?];
+        if let ([name], true) = (wanted.properties.as_slice(), wanted.text) {
             return cell(name).map(|text| text.as_bytes().to_vec());
         }
-        if self.key.properties.is_empty() {
+        if wanted.properties.is_empty() {
             return None;
         }
         let mut key = Vec::with_capacity(64);
-        for (at, name) in self.key.properties.iter().enumerate() {
-            let part = self.encoder.cell_json(name, Some(cell(name)?)).ok()??;
+        for (at, name) in wanted.properties.iter().enumerate() {
+            let part = rows.cell_json(name, Some(cell(name)?)).ok()??;
             key.push(if at == 0 { b'[' } else { b',' });
             serde_json::to_writer(&mut key, &part).ok()?;
         }
@@ -262,6 +247,7 @@ fn places(columns: &[Column], header: &[String]) -> Result<Vec<usize>, Failure> 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use contract::spec::Key;
     use serde_json::json;
 
     const JSON: &str = r#"{"type":"object","properties":{"id":{"type":"string"},"n":{"type":"integer"},"d":{"type":"number"}},"required":["id","n"],"additionalProperties":false}"#;
@@ -340,7 +326,8 @@ mod tests {
                 let (key, _) = written(&writer, &["x", "-3", "2.50"]).expect("typed");
                 let event = json!({"id": "x", "n": -3, "d": 2.5});
                 let expected = writer
-                    .key
+                    .events
+                    .key()
                     .bytes(&event)
                     .map(|key| String::from_utf8(key).expect("text"));
                 assert_eq!(key, expected, "{names:?}");

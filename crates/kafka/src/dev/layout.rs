@@ -289,8 +289,9 @@ share.coordinator.state.topic.replication.factor=1
 share.coordinator.state.topic.min.isr=1
 group.initial.rebalance.delay.ms=0
 
-# After a kill the controller takes a broker for alive so long, and refuses its successor meanwhile. The default is 9 s.
-broker.session.timeout.ms=4000
+# A process that stood still (a laptop asleep, SIGSTOP) must not declare itself dead when it goes on: Kafka 4.3.1 may then
+# lose the marks of its transactions (KAFKA-20734). After a kill the old session is ended before the successor starts.
+broker.session.timeout.ms=120000
 broker.heartbeat.interval.ms=1000
 "
     )

@@ -84,7 +84,7 @@ async fn stats_have_the_documented_shape() {
     let body = ok(&site, "/api/v1/ports/flights.departures.events.v1/stats").await;
     let expected = serde_json::json!({
         "port": "flights.departures.events.v1", "inbox": 336_776, "accepted": 328_521,
-        "quarantined": 8_255, "lag": 0, "contract": "flights-departures@1.0.0",
+        "quarantined": 8_255, "shadowed": 0, "lag": 0, "contract": "flights-departures@1.0.0",
         "mode": "enforce", "state": "running", "why": null, "last_event_at": null,
     });
     assert_eq!(body, expected);

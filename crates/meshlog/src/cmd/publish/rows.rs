@@ -170,7 +170,7 @@ impl RowWriter {
         (!missing).then_some(text)
     }
 
-    /// The key, as [`Key::bytes`] makes it of the event; a part that is missing leaves none, which is the contract's to
+    /// The key, as `Key::bytes` makes it of the event; a part that is missing leaves none, which is the contract's to
     /// judge.
     fn key_of(&self, cells: &[Option<&str>]) -> Option<Vec<u8>> {
         let (rows, wanted) = (self.events.rows(), self.events.key());

@@ -9,7 +9,7 @@ use crate::json::{self, JsonValidator};
 use crate::protobuf::ProtobufEvents;
 use crate::quality::{EventRules, Findings, Mask, QualityRule};
 use crate::settings::{Settings, Treatment};
-use crate::spec::{Encoding, Key};
+use crate::spec::{Encoding, Key, Spec};
 use crate::verdict::{Code, Reason, Verdict};
 use crate::version::Version;
 use serde_json::Value;
@@ -64,6 +64,23 @@ pub struct ActiveVersion<'a> {
     pub classified: &'a [String],
     /// The value schemas of this version.
     pub bindings: &'a [Binding],
+}
+
+impl<'a> ActiveVersion<'a> {
+    /// The version that a spec describes.
+    pub fn of(spec: &'a Spec, classified: &'a [String], bindings: &'a [Binding]) -> Self {
+        Self {
+            version: spec.version,
+            encoding: spec.encoding,
+            schema: &spec.schema,
+            record: &spec.record,
+            key: &spec.key,
+            settings: &spec.settings,
+            rules: &spec.rules,
+            classified,
+            bindings,
+        }
+    }
 }
 
 /// A version whose schema does not compile: it was approved by a newer build, or memory is damaged.

@@ -78,20 +78,12 @@ struct Sampler<'a> {
 
 impl<'a> Sampler<'a> {
     fn new(spec: &'a Spec) -> anyhow::Result<Self> {
-        let version = ActiveVersion {
-            version: spec.version,
-            encoding: spec.encoding,
-            schema: &spec.schema,
-            record: &spec.record,
-            key: &spec.key,
-            settings: &spec.settings,
-            rules: &spec.rules,
-            classified: &Mask::classified(&spec.fields),
-            bindings: &[Binding {
-                id: SAMPLE_ID,
-                guid: [0; 16],
-            }],
-        };
+        let classified = Mask::classified(&spec.fields);
+        let bindings = [Binding {
+            id: SAMPLE_ID,
+            guid: [0; 16],
+        }];
+        let version = ActiveVersion::of(spec, &classified, &bindings);
         let rules = PortRules::compile(&spec.id, &[version])?.context("there is one version")?;
         // JSON events are judged as they stand: typing them first would hide what is wrong with them.
         let encoder = match spec.encoding {

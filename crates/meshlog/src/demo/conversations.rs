@@ -120,17 +120,7 @@ mod tests {
             unreachable!("it is a contract")
         };
         let spec = contract::spec::derive(&odcs, &Default::default()).expect("derives");
-        let version = ActiveVersion {
-            version: spec.version,
-            encoding: spec.encoding,
-            schema: &spec.schema,
-            record: &spec.record,
-            key: &spec.key,
-            settings: &spec.settings,
-            rules: &spec.rules,
-            classified: &[],
-            bindings: &[],
-        };
+        let version = ActiveVersion::of(&spec, &[], &[]);
         let rules = PortRules::compile("c", &[version])
             .expect("compiles")
             .expect("one version");

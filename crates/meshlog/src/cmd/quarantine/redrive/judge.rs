@@ -35,17 +35,7 @@ impl Judge {
         }
         let active: Vec<ActiveVersion<'_>> = versions
             .iter()
-            .map(|(spec, bindings, classified)| ActiveVersion {
-                version: spec.version,
-                encoding: spec.encoding,
-                schema: &spec.schema,
-                record: &spec.record,
-                key: &spec.key,
-                settings: &spec.settings,
-                rules: &spec.rules,
-                classified,
-                bindings,
-            })
+            .map(|(spec, bindings, classified)| ActiveVersion::of(spec, classified, bindings))
             .collect();
         let rules = PortRules::compile(&port.contract_id, &active)?;
         Ok(Self(rules.ok_or_else(|| super::no_version(port))?))

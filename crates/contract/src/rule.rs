@@ -3,7 +3,7 @@
 //! A pure function of the port's activated versions and the event: the same record at the same governance position
 //! has the same verdict, for ever (decision 7).
 
-use crate::avro::AvroValidator;
+use crate::avro::{AvroValidator, Selection};
 use crate::framing::{Framing, read_framing};
 use crate::json::{self, JsonValidator};
 use crate::protobuf::ProtobufEvents;
@@ -95,7 +95,8 @@ pub struct CompileError {
 
 #[derive(Debug)]
 enum Validator {
-    Avro(AvroValidator),
+    /// With the fields that the rules read.
+    Avro(AvroValidator, Selection),
     Json(JsonValidator),
     Protobuf(ProtobufEvents),
 }
@@ -252,10 +253,14 @@ impl VersionRule {
             version: version.version,
             message,
         };
+        let rules = EventRules::compile(version.rules).map_err(|e| fail(e.to_string()))?;
         let validator = match version.encoding {
-            Encoding::Avro => Validator::Avro(
-                AvroValidator::compile(version.schema).map_err(|e| fail(e.to_string()))?,
-            ),
+            Encoding::Avro => {
+                let avro =
+                    AvroValidator::compile(version.schema).map_err(|e| fail(e.to_string()))?;
+                let read = avro.select(rules.members());
+                Validator::Avro(avro, read)
+            }
             Encoding::Json => Validator::Json(
                 JsonValidator::compile(version.schema).map_err(|e| fail(e.to_string()))?,
             ),
@@ -269,7 +274,7 @@ impl VersionRule {
             validator,
             key: version.key.clone(),
             settings: version.settings.clone(),
-            rules: EventRules::compile(version.rules).map_err(|e| fail(e.to_string()))?,
+            rules,
             mask: Mask::new(version.classified, &version.key.properties),
         })
     }
@@ -313,7 +318,7 @@ impl VersionRule {
         let body = framing.body();
         let has_rules = !self.rules.is_empty();
         Ok(match (&self.validator, framing) {
-            (Validator::Avro(_), Framing::Plain(_)) => return Err(not_framed("Avro", body)),
+            (Validator::Avro(..), Framing::Plain(_)) => return Err(not_framed("Avro", body)),
             (Validator::Protobuf(_), Framing::Plain(_)) => {
                 return Err(not_framed("Protobuf", body));
             }
@@ -322,12 +327,13 @@ impl VersionRule {
                     Framing::Header { indexes, .. } => Some(indexes),
                     Framing::Prefix { .. } | Framing::Plain(_) => None,
                 };
-                match events.check(indexes, body) {
-                    Ok(()) if has_rules => events.decode_json(indexes, body).map(Some),
-                    checked => checked.map(|()| None),
+                if has_rules {
+                    events.decode_json(indexes, body).map(Some)
+                } else {
+                    events.check(indexes, body).map(|()| None)
                 }
             }
-            (Validator::Avro(_) | Validator::Json(_), Framing::Header { indexes, .. })
+            (Validator::Avro(..) | Validator::Json(_), Framing::Header { indexes, .. })
                 if !indexes.is_empty() =>
             {
                 let expected = "a schema id header of byte 01 and a 16-byte GUID";
@@ -339,10 +345,10 @@ impl VersionRule {
                     &found,
                 )));
             }
-            (Validator::Avro(validator), _) if has_rules => validator
-                .decode_members(body, self.rules.members())
-                .map(Some),
-            (Validator::Avro(validator), _) => validator.check(body).map(|()| None),
+            (Validator::Avro(validator, read), _) if has_rules => {
+                validator.decode_selected(body, read).map(Some)
+            }
+            (Validator::Avro(validator, _), _) => validator.check(body).map(|()| None),
             (Validator::Json(validator), _) => json::parse(body)
                 .map_err(|reason| vec![reason])
                 .and_then(|document| {

@@ -4,14 +4,16 @@
 //! interval, and judges nothing. Both sides run in turns, round after round, on the same broker, and the median counts:
 //! the ratio holds from machine to machine where the figures do not.
 
+mod cost;
 mod events;
 mod latency;
 mod rounds;
+mod validate;
 
-use contract::rule::CompileError;
+use contract::{rule::CompileError, spec::Encoding};
 use events::Events;
 use kafka::{AdminError, Cluster, ClusterError, ReadError, SendError};
-use rounds::Bench;
+use rounds::{Bench, Setup, Side};
 use serde::Serialize;
 use std::{io, time::Duration};
 
@@ -22,6 +24,10 @@ pub struct BenchOptions {
     pub avro_events: usize,
     /// Events of the JSON rows, which are about twice as large.
     pub json_events: usize,
+    /// Events of the Protobuf rows.
+    pub protobuf_events: usize,
+    /// Events of each row of the table of costs.
+    pub cost_events: usize,
     /// How often each row runs; odd, so that there is a median.
     pub rounds: usize,
     /// For how long events trickle in, for the latency rows.
@@ -31,11 +37,13 @@ pub struct BenchOptions {
 }
 
 impl Default for BenchOptions {
-    /// Half a million Avro and 200,000 JSON events, five rounds, ten minutes.
+    /// Half a million Avro, 200,000 JSON and 200,000 Protobuf events, 100,000 for each cost; five rounds, ten minutes.
     fn default() -> Self {
         Self {
             avro_events: 500_000,
             json_events: 200_000,
+            protobuf_events: 200_000,
+            cost_events: 100_000,
             rounds: 5,
             trickle: Duration::from_secs(10),
             time_limit: Duration::from_secs(600),
@@ -58,7 +66,7 @@ pub struct Machine {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Row {
     /// What ran.
-    pub name: &'static str,
+    pub name: String,
     /// Median over the rounds, or over the events.
     pub rate: f64,
     /// Of what.
@@ -72,13 +80,13 @@ pub struct Row {
     pub ratio: Option<f64>,
     /// The row that the ratio is against.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub against: Option<&'static str>,
+    pub against: Option<String>,
 }
 
 /// The whole table.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Report {
-    /// `enforce`.
+    /// `enforce`, `cost` or `validate`.
     pub bench: &'static str,
     /// Where.
     pub machine: Machine,
@@ -104,6 +112,14 @@ pub enum BenchError {
     /// The benchmark's own contract does not compile.
     #[error("the benchmark's contract does not compile")]
     Contract(#[source] CompileError),
+    /// A library that is compared with does not take the benchmark's schema or events.
+    #[error("{library} does not take the benchmark's events: {problem}")]
+    Peer {
+        /// Which one.
+        library: &'static str,
+        /// Why not.
+        problem: String,
+    },
     /// A product topic could not be followed.
     #[error("cannot follow the product topic")]
     Follow(#[source] ReadError),
@@ -111,7 +127,7 @@ pub enum BenchError {
     #[error("{row} stopped after {done} of {total} events")]
     Stuck {
         /// Which row.
-        row: &'static str,
+        row: String,
         /// Events judged.
         done: u64,
         /// Events to judge.
@@ -121,7 +137,7 @@ pub enum BenchError {
     #[error("{row} refused {found} events, made were {expected} bad ones")]
     Verdicts {
         /// Which row.
-        row: &'static str,
+        row: String,
         /// Events quarantined.
         found: u64,
         /// Bad events generated.
@@ -140,34 +156,63 @@ pub fn run(
     say: &mut dyn FnMut(&str),
 ) -> Result<Report, BenchError> {
     let mut bench = Bench::new(cluster, options.time_limit)?;
-    let avro = Events::avro(options.avro_events);
-    let json = Events::json(options.json_events);
-    let mut rows = bench.compare(&avro, ["copy-limit", "avro"], options.rounds, say)?;
-    let ruled = &avro.with_rules();
-    rows.extend(bench.compare(
-        ruled,
-        ["copy-limit-rules", "avro-3-rules"],
-        options.rounds,
-        say,
-    )?);
-    rows.extend(bench.compare(&json, ["copy-limit-json", "json"], options.rounds, say)?);
-    let ruled = &json.with_rules();
-    rows.extend(bench.compare(
-        ruled,
-        ["copy-limit-json-rules", "json-3-rules"],
-        options.rounds,
-        say,
-    )?);
+    let setup = Setup::new(options.rounds);
+    let mut rows = Vec::new();
+    for (limit, encoding, count) in [
+        ("copy-limit", Encoding::Avro, options.avro_events),
+        ("copy-limit-json", Encoding::Json, options.json_events),
+        (
+            "copy-limit-protobuf",
+            Encoding::Protobuf,
+            options.protobuf_events,
+        ),
+    ] {
+        let events = Events::new(encoding, count);
+        let name = encoding.name();
+        let sides = [
+            Side::new(name, events),
+            Side::new(format!("{name}-3-rules"), events.with_rules()),
+        ];
+        rows.extend(bench.compare(limit, &sides, &setup, say)?);
+    }
     rows.extend(bench.latency(options.trickle, say)?);
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let machine = Machine {
-        cores,
-        os: std::env::consts::OS,
-        arch: std::env::consts::ARCH,
-    };
-    Ok(Report {
-        bench: "enforce",
-        machine,
-        rows,
-    })
+    Ok(Report::new("enforce", rows))
+}
+
+/// What record validation costs, by what is looked at, the record's size, its producer's batches and the topics'
+/// compression; see [`run`].
+///
+/// # Errors
+/// [`BenchError`] says what stopped it.
+pub fn run_cost(
+    cluster: &Cluster,
+    options: &BenchOptions,
+    say: &mut dyn FnMut(&str),
+) -> Result<Report, BenchError> {
+    let mut bench = Bench::new(cluster, options.time_limit)?;
+    Ok(Report::new("cost", cost::rows(&mut bench, options, say)?))
+}
+
+/// The judge alone, without Kafka, against reading the same bytes with a library; see [`run`].
+///
+/// # Errors
+/// [`BenchError::Contract`], [`BenchError::Peer`].
+pub fn run_validate(say: &mut dyn FnMut(&str)) -> Result<Report, BenchError> {
+    Ok(Report::new("validate", validate::rows(say)?))
+}
+
+impl Report {
+    fn new(bench: &'static str, rows: Vec<Row>) -> Self {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let machine = Machine {
+            cores,
+            os: std::env::consts::OS,
+            arch: std::env::consts::ARCH,
+        };
+        Self {
+            bench,
+            machine,
+            rows,
+        }
+    }
 }

@@ -52,6 +52,12 @@ impl<'a> Cursor<'a> {
         self.rest.len()
     }
 
+    /// What is left to read.
+    #[inline]
+    pub(super) fn rest(&self) -> &'a [u8] {
+        self.rest
+    }
+
     #[inline]
     pub(super) fn take(&mut self, count: usize) -> Result<&'a [u8], Fault> {
         let (taken, rest) = self.rest.split_at_checked(count).ok_or(Fault::Truncated)?;

@@ -11,7 +11,6 @@ use super::schema::{Kind, NodeId, Record, Schema};
 use super::walk;
 use base64::{Engine, engine::general_purpose::STANDARD};
 use serde_json::{Map, Number, Value};
-use std::collections::BTreeSet;
 
 /// Decode one value of a datum that has passed the walk, which bounds its depth and size.
 pub(super) fn decode(schema: &Schema, id: NodeId, cursor: &mut Cursor<'_>) -> Result<Value, Fault> {
@@ -49,31 +48,33 @@ pub(super) fn decode(schema: &Schema, id: NodeId, cursor: &mut Cursor<'_>) -> Re
     })
 }
 
-/// Decode the named members of a record that has passed the walk, and step over the others.
-pub(super) fn decode_members(
+/// Check a record to its last byte, and decode the selected fields on the way.
+pub(super) fn decode_selected(
     schema: &Schema,
     program: &Program,
-    members: &BTreeSet<String>,
+    selected: &[bool],
     datum: &[u8],
 ) -> Result<Value, Fault> {
     let cursor = &mut Cursor::new(datum);
     let (Kind::Record(record), Op::Record(group)) = (schema.kind(schema.root()), program.root)
     else {
-        return decode(schema, schema.root(), cursor);
+        return Err(Fault::Depth);
     };
-    let mut object = Map::with_capacity(members.len());
+    let count = selected.iter().filter(|selected| **selected).count();
+    let mut object = Map::with_capacity(count);
     let ops = &program.groups[group as usize].ops;
-    for (field, &op) in record.fields.iter().zip(ops) {
-        if object.len() == members.len() {
-            break;
-        }
-        if members.contains(&field.name) {
-            object.insert(field.name.clone(), decode(schema, field.schema, cursor)?);
-        } else {
-            walk::walk(program, op, cursor, &mut walk::Silent, 1)?;
+    for ((field, &op), &is_selected) in record.fields.iter().zip(ops).zip(selected) {
+        let start = cursor.rest();
+        walk::walk(program, op, cursor, &mut walk::Silent, 1)?;
+        if is_selected {
+            let value = decode(schema, field.schema, &mut Cursor::new(start))?;
+            object.insert(field.name.clone(), value);
         }
     }
-    Ok(Value::Object(object))
+    match cursor.remaining() {
+        0 => Ok(Value::Object(object)),
+        _ => Err(Fault::Truncated),
+    }
 }
 
 fn record(schema: &Schema, record: &Record, cursor: &mut Cursor<'_>) -> Result<Value, Fault> {

@@ -23,7 +23,7 @@ use crate::source::Import;
 use crate::verdict::{Code, Reason};
 use cursor::Cursor;
 use program::Program;
-use schema::{NodeId, Schema};
+use schema::{Kind, NodeId, Schema};
 use std::collections::BTreeSet;
 
 /// A compiled Avro schema: checks and decodes data written with it.
@@ -32,6 +32,10 @@ pub struct AvroValidator {
     schema: Schema,
     program: Program,
 }
+
+/// The fields of a record that are read; by default all of them.
+#[derive(Debug, Clone, Default)]
+pub struct Selection(Option<Vec<bool>>);
 
 impl AvroValidator {
     /// Compile a schema that names no other.
@@ -83,20 +87,32 @@ impl AvroValidator {
             .map_err(|_| self.explain(datum))
     }
 
-    /// Check a datum, and decode those members of its record that are named; `None` names all of them.
+    /// Which fields of the record are named; `None` names all of them.
+    pub fn select(&self, members: Option<&BTreeSet<String>>) -> Selection {
+        let Kind::Record(record) = self.schema.kind(self.schema.root()) else {
+            return Selection::default();
+        };
+        let is_named = |names: &BTreeSet<String>| {
+            let fields = record.fields.iter();
+            fields.map(|field| names.contains(&field.name)).collect()
+        };
+        Selection(members.map(is_named))
+    }
+
+    /// Check a datum, and decode the selected fields of its record; [`Self::select`] of this validator made the
+    /// selection.
     ///
     /// # Errors
     /// As [`AvroValidator::check`].
-    pub fn decode_members(
+    pub fn decode_selected(
         &self,
         datum: &[u8],
-        members: Option<&BTreeSet<String>>,
+        selection: &Selection,
     ) -> Result<serde_json::Value, Vec<Reason>> {
-        let Some(members) = members else {
+        let Some(selected) = &selection.0 else {
             return self.decode_json(datum);
         };
-        self.check(datum)?;
-        decode::decode_members(&self.schema, &self.program, members, datum)
+        decode::decode_selected(&self.schema, &self.program, selected, datum)
             .map_err(|_| self.explain(datum))
     }
 

@@ -1,9 +1,10 @@
 //! The walk against the reference library, the hostile data of the Avro project, and our own.
 
-use super::generate::{encode, shape_and_datum, shapes};
+use super::generate::{Shape, encode, records, shape_and_datum, shapes};
 use super::*;
 use crate::judges;
 use apache_avro::reader::datum::GenericDatumReader;
+use apache_avro::types::Value as Datum;
 use proptest::prelude::*;
 use serde_json::json;
 
@@ -199,6 +200,19 @@ fn judge_avro_binary_rejections() {
     }
 }
 
+fn record_and_datum() -> impl Strategy<Value = (Shape, Datum)> {
+    records().prop_flat_map(|shape| {
+        let data = shape.data();
+        (Just(shape), data)
+    })
+}
+
+fn field_names(schema: &serde_json::Value) -> Vec<String> {
+    let fields = schema["fields"].as_array().expect("a record");
+    let name = |field: &serde_json::Value| field["name"].as_str().expect("a name").to_owned();
+    fields.iter().map(name).collect()
+}
+
 proptest! {
     #[test]
     fn accepts_what_the_reference_library_writes_and_no_part_of_it((shape, datum) in shape_and_datum()) {
@@ -206,13 +220,32 @@ proptest! {
         let validator = compile(schema.clone());
         let mut bytes = encode(&schema, datum);
         prop_assert_eq!(validator.check(&bytes), Ok(()));
-        prop_assert!(validator.decode_json(&bytes).is_ok());
+        let whole = validator.decode_json(&bytes).expect("decodes");
+        prop_assert_eq!(&validator.decode_selected(&bytes, &validator.select(None)), &Ok(whole));
         for end in 0..bytes.len() {
             prop_assert!(validator.check(&bytes[..end]).is_err(), "cut at {}", end);
         }
         bytes.push(0);
         let reasons = validator.check(&bytes).expect_err("a byte too many");
         prop_assert_eq!(reasons[0].code, Code::TrailingBytes);
+    }
+
+    #[test]
+    fn a_selection_of_fields_is_checked_as_the_whole((shape, datum) in record_and_datum(), picked: [bool; 4], cut in 0..8_usize) {
+        let schema = shape.schema();
+        let validator = compile(schema.clone());
+        let bytes = encode(&schema, datum);
+        let bytes = &bytes[..bytes.len().saturating_sub(cut)];
+        let names: BTreeSet<String> = field_names(&schema).into_iter().zip(picked.into_iter().cycle())
+            .filter_map(|(name, picked)| picked.then_some(name)).collect();
+        let selected = validator.decode_selected(bytes, &validator.select(Some(&names)));
+        let expected = validator.decode_json(bytes).map(|mut whole| {
+            if let Some(object) = whole.as_object_mut() {
+                object.retain(|name, _| names.contains(name));
+            }
+            whole
+        });
+        prop_assert_eq!(selected, expected);
     }
 
     #[test]

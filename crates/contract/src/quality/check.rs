@@ -222,8 +222,13 @@ impl EventRule {
         let path = value.map_or("", |(at, _)| at);
         let evaluate = |condition: &Condition| {
             let value = value.map(|(_, value)| value);
+            within_cost(condition, size)?;
+            let direct = condition.direct.as_ref();
+            if let Some(truth) = direct.and_then(|direct| direct.decide(event, value)) {
+                return Ok(truth);
+            }
             let variables = Variables::new(condition, event, value, record, field.as_ref());
-            evaluate(condition, &variables, size)
+            evaluate(condition, &variables)
         };
         let failed = |problem: String| {
             Some(Reason::new(
@@ -308,13 +313,18 @@ impl Size {
     }
 }
 
-fn evaluate(condition: &Condition, variables: &Variables<'_>, size: Size) -> Result<bool, String> {
+fn within_cost(condition: &Condition, size: Size) -> Result<(), String> {
     let cost = condition.cost(size.items, size.longest_text);
     if cost > MAX_STEPS {
         return Err(format!(
             "it could take {cost} steps on an event of this size; at most {MAX_STEPS} are run"
         ));
     }
+    Ok(())
+}
+
+/// What the library says.
+pub(super) fn evaluate(condition: &Condition, variables: &Variables<'_>) -> Result<bool, String> {
     let mut context = Context::with_env(Arc::clone(&ENV));
     context.set_variable_resolver(variables);
     match cel::Value::resolve_val(&condition.expression, &context) {

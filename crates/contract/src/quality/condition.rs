@@ -4,6 +4,7 @@
 //! many nodes and nests at most one comprehension in another, and is not evaluated on an event whose lists and texts
 //! would make it too dear ([`Condition::cost`]). See decision 16.
 
+use super::direct::Direct;
 use super::functions::{KNOWN, Pattern};
 use super::library::compiled;
 use cel::common::ast::{CallExpr, ComprehensionExpr, EntryExpr, Expr, IdedExpr, LiteralValue};
@@ -46,6 +47,8 @@ pub(super) struct Condition {
     reads: Vec<String>,
     nodes: u64,
     nesting: u32,
+    /// The same in a form that needs no library, where there is one.
+    pub(super) direct: Option<Direct>,
 }
 
 /// Which members of the event an expression reads.
@@ -97,14 +100,17 @@ impl Condition {
         survey
             .visit(&mut expression, 0)
             .map_err(|problem| format!("`{}`: {problem}", short(source)))?;
-        Ok(Self {
+        let mut condition = Self {
             expression,
             patterns: survey.patterns,
             members: survey.members.unwrap_or(Members::Some(BTreeSet::new())),
             reads: survey.reads,
             nodes: survey.nodes,
             nesting: survey.deepest,
-        })
+            direct: None,
+        };
+        condition.direct = Direct::of(&condition);
+        Ok(condition)
     }
 
     /// An upper bound of the steps on an event with so many list items and members, whose longest text has so many

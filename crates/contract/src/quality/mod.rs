@@ -12,6 +12,7 @@
 
 mod check;
 mod condition;
+mod direct;
 mod functions;
 mod library;
 mod mask;

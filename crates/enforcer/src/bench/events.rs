@@ -1,4 +1,4 @@
-//! The events of the benchmark: a departure of a flight, as Avro and as JSON, one in a hundred of them broken.
+//! The events of the benchmark: a departure of a flight, as Avro, JSON and Protobuf, one in a hundred of them broken.
 
 use contract::{
     framing::write_prefix,
@@ -18,6 +18,11 @@ const BAD_EVERY: usize = 100;
 
 /// Bytes of the remark that bring the Avro value, with its prefix, to 287.
 const REMARK: usize = 205;
+
+const PROTOBUF: &str = r#"syntax = "proto3"; package bench.departures; message Departure {
+string id = 1; int64 scheduled = 2; string carrier = 3; int64 flight = 4; optional string tail = 5; string origin = 6;
+string destination = 7; optional int64 departed = 8; optional double delay = 9; double distance = 10; bool cancelled = 11;
+repeated string stops = 12; string remark = 13; }"#;
 
 const AVRO: &str = r#"{"type":"record","name":"Departure","namespace":"bench.departures","fields":[
 {"name":"id","type":"string"},
@@ -52,12 +57,14 @@ const JSON: &str = r#"{"type":"object","additionalProperties":false,
 "remark":{"type":"string"}}}"#;
 
 /// A set of events of one encoding.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub(super) struct Events {
     /// How many.
     pub(super) count: usize,
     /// Their encoding.
     pub(super) encoding: Encoding,
+    /// Bytes of the remark, which makes them as large as one likes.
+    pub(super) remark: usize,
     /// Whether the contract has rules beside its schema.
     ruled: bool,
 }
@@ -76,20 +83,19 @@ const RULES: [(&str, &str); 3] = [
 ];
 
 impl Events {
-    pub(super) fn avro(count: usize) -> Self {
+    /// So many, in the size of the published figures.
+    pub(super) fn new(encoding: Encoding, count: usize) -> Self {
         Self {
             count,
-            encoding: Encoding::Avro,
+            encoding,
+            remark: REMARK,
             ruled: false,
         }
     }
 
-    pub(super) fn json(count: usize) -> Self {
-        Self {
-            count,
-            encoding: Encoding::Json,
-            ruled: false,
-        }
+    /// The same with a remark of so many bytes.
+    pub(super) fn with_remark(self, remark: usize) -> Self {
+        Self { remark, ..self }
     }
 
     /// The same under a contract with three rules, which every event meets.
@@ -122,6 +128,11 @@ impl Events {
         (self.count / BAD_EVERY) as u64
     }
 
+    /// Whether an event breaks the contract.
+    pub(super) fn is_bad(&self, number: usize) -> bool {
+        number % BAD_EVERY == BAD_EVERY / 2
+    }
+
     /// The key of an event.
     pub(super) fn key(number: usize) -> Vec<u8> {
         format!("F{number:07}").into_bytes()
@@ -129,17 +140,26 @@ impl Events {
 
     /// The value of an event.
     pub(super) fn value(&self, number: usize) -> Vec<u8> {
-        let bad = number % BAD_EVERY == BAD_EVERY / 2;
-        if self.encoding == Encoding::Avro {
-            avro(number, bad)
-        } else {
-            json(number, bad)
+        let bad = self.is_bad(number);
+        match self.encoding {
+            Encoding::Avro => avro(number, self.remark, bad),
+            Encoding::Json => json(number, self.remark, bad),
+            Encoding::Protobuf => protobuf(number, self.remark, bad),
         }
     }
 
     /// Bytes of a (good) value.
     pub(super) fn bytes(&self) -> usize {
         self.value(0).len()
+    }
+
+    /// The text of their schema.
+    pub(super) fn schema(&self) -> &'static str {
+        match self.encoding {
+            Encoding::Avro => AVRO,
+            Encoding::Json => JSON,
+            Encoding::Protobuf => PROTOBUF,
+        }
     }
 
     /// The rules they are judged by, as a port has them.
@@ -151,11 +171,7 @@ impl Events {
                 patch: 0,
             },
             encoding: self.encoding,
-            schema: if self.encoding == Encoding::Avro {
-                AVRO
-            } else {
-                JSON
-            },
+            schema: self.schema(),
             record: "",
             key: &Key {
                 properties: vec!["id".to_owned()],
@@ -174,8 +190,8 @@ impl Events {
     }
 }
 
-fn avro(number: usize, bad: bool) -> Vec<u8> {
-    let mut out = Vec::with_capacity(300);
+fn avro(number: usize, remark: usize, bad: bool) -> Vec<u8> {
+    let mut out = Vec::with_capacity(100 + remark);
     write_prefix(SCHEMA_ID, &mut out);
     text(&format!("F{number:07}"), &mut out);
     long(1_357_034_400_000_000 + number as u64, &mut out);
@@ -195,7 +211,7 @@ fn avro(number: usize, bad: bool) -> Vec<u8> {
     text("ORD", &mut out);
     text("DEN", &mut out);
     long(0, &mut out);
-    text(&"r".repeat(REMARK), &mut out);
+    text(&"r".repeat(remark), &mut out);
     if bad {
         // The last byte of the remark is missing.
         out.pop();
@@ -215,7 +231,11 @@ fn text(text: &str, out: &mut Vec<u8>) {
 
 /// Avro's zigzag varint of a number that is not negative.
 fn long(number: u64, out: &mut Vec<u8>) {
-    let mut rest = number << 1;
+    varint(number << 1, out);
+}
+
+fn varint(number: u64, out: &mut Vec<u8>) {
+    let mut rest = number;
     while rest >= 0x80 {
         out.push(0x80 | (rest & 0x7f) as u8);
         rest >>= 7;
@@ -223,8 +243,53 @@ fn long(number: u64, out: &mut Vec<u8>) {
     out.push((rest & 0x7f) as u8);
 }
 
-fn json(number: usize, bad: bool) -> Vec<u8> {
-    let mut out = String::with_capacity(512);
+fn protobuf(number: usize, remark: usize, bad: bool) -> Vec<u8> {
+    let mut out = Vec::with_capacity(100 + remark);
+    write_prefix(SCHEMA_ID, &mut out);
+    // The first message of the file.
+    out.push(0);
+    let remark = "r".repeat(remark);
+    let id = format!("F{number:07}");
+    let texts = |fields: &[(u64, &str)], out: &mut Vec<u8>| {
+        for (field, text) in fields {
+            varint(field << 3 | 2, out);
+            varint(text.len() as u64, out);
+            out.extend_from_slice(text.as_bytes());
+        }
+    };
+    let numbers = |fields: &[(u64, u64)], out: &mut Vec<u8>| {
+        for (field, number) in fields {
+            varint(field << 3, out);
+            varint(*number, out);
+        }
+    };
+    let number = number as u64;
+    texts(
+        &[(1, &id), (3, "UA"), (5, "N14228"), (6, "EWR"), (7, "IAH")],
+        &mut out,
+    );
+    numbers(
+        &[
+            (2, 1_357_034_400_000_000 + number),
+            (4, 1_545),
+            (8, 1_357_034_520_000_000 + number),
+        ],
+        &mut out,
+    );
+    for (field, double) in [(9_u64, 2.0_f64), (10, 1_400.0)] {
+        varint(field << 3 | 1, &mut out);
+        out.extend_from_slice(&double.to_le_bytes());
+    }
+    texts(&[(12, "ORD"), (12, "DEN"), (13, &remark)], &mut out);
+    if bad {
+        // The last byte of the remark is missing.
+        out.pop();
+    }
+    out
+}
+
+fn json(number: usize, remark: usize, bad: bool) -> Vec<u8> {
+    let mut out = String::with_capacity(300 + remark);
     let delay = if bad { "\"two\"" } else { "2.0" };
     write!(
         out,
@@ -234,7 +299,7 @@ fn json(number: usize, bad: bool) -> Vec<u8> {
          \"remark\":\"{}\"}}",
         1_357_034_400_000_000 + number,
         1_357_034_520_000_000 + number,
-        "r".repeat(REMARK),
+        "r".repeat(remark),
     )
     .expect("writing to a string does not fail");
     out.into_bytes()
@@ -247,12 +312,11 @@ mod tests {
 
     #[test]
     fn one_in_a_hundred_breaks_the_contract_and_the_others_meet_it() {
-        let plain = [Events::avro(300), Events::json(300)];
-        let ruled = [
-            Events::avro(300).with_rules(),
-            Events::json(300).with_rules(),
-        ];
-        for events in plain.into_iter().chain(ruled) {
+        let encodings = [Encoding::Avro, Encoding::Json, Encoding::Protobuf];
+        let plain = encodings.map(|encoding| Events::new(encoding, 300));
+        let ruled = plain.map(Events::with_rules);
+        let large = plain.map(|events| events.with_remark(2_000));
+        for events in plain.into_iter().chain(ruled).chain(large) {
             let rules = events.rules().expect("compiles");
             let refused = |number: &usize| {
                 let (key, value) = (Events::key(*number), events.value(*number));
@@ -271,6 +335,6 @@ mod tests {
 
     #[test]
     fn avro_values_have_the_size_of_the_published_figures() {
-        assert_eq!(Events::avro(1).bytes(), 287);
+        assert_eq!(Events::new(Encoding::Avro, 1).bytes(), 287);
     }
 }

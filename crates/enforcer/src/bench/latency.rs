@@ -4,9 +4,10 @@
 use super::{
     BenchError, Row,
     events::Events,
-    rounds::{Bench, Clock, Copy, PATIENCE, enforcing, median},
+    rounds::{Bench, Clock, Copy, PATIENCE, Setup, enforcing, median},
 };
 use crate::PortEntry;
+use contract::spec::Encoding;
 use kafka::{Cluster, LogEvent, LogReader, Outgoing, Producer, tx::TransactionalPort};
 use std::{
     sync::{Mutex, PoisonError},
@@ -38,11 +39,15 @@ impl Bench {
         let total = usize::try_from(trickle.as_millis())
             .unwrap_or(usize::MAX)
             .max(100);
-        let events = Events::avro(total);
+        let events = Events::new(Encoding::Avro, total);
         let names = ["latency-copy", "latency-avro"];
+        let setup = Setup {
+            partitions: 1,
+            ..Setup::new(1)
+        };
         let ports = [
-            self.port_of(&events, names[0], 1)?,
-            self.port_of(&events, names[1], 1)?,
+            self.port_of(&events, names[0], &setup)?,
+            self.port_of(&events, names[1], &setup)?,
         ];
         let mut copy = Copy::new(self.port(), &ports[0]);
         let copied = self.measure(names[0], total, &ports[0], || copy.turn())?;
@@ -56,14 +61,14 @@ impl Bench {
         say(&format!(
             "latency: copy {copied:.1} ms, avro {enforced:.1} ms"
         ));
-        let row = |name, rate, ratio, against| Row {
-            name,
+        let row = |name: &str, rate, ratio, against: Option<&str>| Row {
+            name: name.to_owned(),
             rate,
             unit: "ms (p50 at 1000 events/s)",
             event_bytes: events.bytes(),
             rounds: 1,
             ratio,
-            against,
+            against: against.map(str::to_owned),
         };
         let ratio = Some(enforced / copied);
         Ok(vec![
@@ -90,7 +95,7 @@ impl Bench {
             }
             feeder.join().unwrap_or(Ok(()))?;
             let stuck = BenchError::Stuck {
-                row,
+                row: row.to_owned(),
                 done: 0,
                 total: total as u64,
             };
@@ -110,7 +115,7 @@ fn runtime() -> Result<Runtime, BenchError> {
 /// One good event every millisecond.
 fn trickle(cluster: &Cluster, inbox: &str, total: usize, sent: &Sent) -> Result<(), BenchError> {
     let producer = Producer::new(cluster).map_err(BenchError::Producer)?;
-    let value = Events::avro(total).value(0);
+    let value = Events::new(Encoding::Avro, total).value(0);
     runtime()?.block_on(async {
         let mut ticks = interval(EVERY);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Burst);
@@ -152,7 +157,7 @@ fn follow(
         while waits.len() < total {
             let done = waits.len() as u64;
             let stuck = || BenchError::Stuck {
-                row,
+                row: row.to_owned(),
                 done,
                 total: total as u64,
             };

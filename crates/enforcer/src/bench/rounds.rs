@@ -2,12 +2,17 @@
 
 use super::{BenchError, Row, events::Events};
 use crate::{
-    CatchUp, CatchUpFailed, PortEntry, Snapshot,
+    CatchUp, CatchUpFailed, Judge, PortEntry, Snapshot,
     data_path::{DataPath, Limits},
     envelope::{SOURCE, Source, product},
     status::EnforcerStatus,
 };
-use contract::address::PortAddress;
+use contract::{
+    address::PortAddress,
+    framing::read_framing,
+    rule::{Event, UnknownSchema},
+    verdict::Verdict,
+};
 use futures_util::future::try_join_all;
 use kafka::{
     Admin, Cluster, Outgoing, Producer, TopicSpec,
@@ -35,6 +40,133 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(60);
 /// The governance position of the benchmark's contracts.
 const SEQ: u64 = 0;
 
+/// One of those that are held against the copy: events under a contract.
+#[derive(Debug, Clone)]
+pub(super) struct Side {
+    pub(super) name: String,
+    pub(super) events: Events,
+    /// Look at the framing alone.
+    pub(super) only_framing: bool,
+}
+
+impl Side {
+    pub(super) fn new(name: impl Into<String>, events: Events) -> Self {
+        Self {
+            name: name.into(),
+            events,
+            only_framing: false,
+        }
+    }
+
+    /// The port with this side's rules.
+    fn port(&self, port: &PortEntry) -> Result<PortEntry, BenchError> {
+        let rules: Arc<dyn Judge> = if self.only_framing {
+            Arc::new(FramingOnly)
+        } else {
+            Arc::new(self.events.rules().map_err(BenchError::Contract)?)
+        };
+        Ok(PortEntry {
+            rules,
+            ..port.clone()
+        })
+    }
+
+    /// Events of which the verdict is that they are refused.
+    fn refused(&self) -> u64 {
+        if self.only_framing {
+            0
+        } else {
+            self.events.bad()
+        }
+    }
+}
+
+/// Accepts what names a schema: what a broker's own schema validation looks at.
+struct FramingOnly;
+
+impl Judge for FramingOnly {
+    fn judge(&self, event: &Event<'_>) -> Result<Verdict, UnknownSchema> {
+        Ok(self.judge_known(event))
+    }
+
+    fn judge_known(&self, event: &Event<'_>) -> Verdict {
+        match read_framing(event.value.unwrap_or_default(), None) {
+            Ok(_) => Verdict::Accepted,
+            Err(reason) => Verdict::refused(reason),
+        }
+    }
+
+    fn contract(&self) -> &str {
+        "framing only"
+    }
+}
+
+/// How a comparison is run.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Setup {
+    pub(super) rounds: usize,
+    pub(super) partitions: usize,
+    /// Events handed to the producer at a time: its batches hold a partition's share of them.
+    pub(super) chunk: usize,
+    /// `compression.type` of the topics.
+    pub(super) compression: &'static str,
+}
+
+impl Setup {
+    pub(super) fn new(rounds: usize) -> Self {
+        Self {
+            rounds,
+            partitions: PARTITIONS,
+            chunk: CHUNK,
+            compression: "uncompressed",
+        }
+    }
+
+    fn topic_configs(&self) -> BTreeMap<String, String> {
+        let compression = ("compression.type".to_owned(), self.compression.to_owned());
+        BTreeMap::from([compression])
+    }
+}
+
+fn shown(round: usize, limit: &str, sides: &[Side], rates: &[Vec<f64>]) -> String {
+    let names = std::iter::once(limit).chain(sides.iter().map(|side| side.name.as_str()));
+    let each = names.zip(rates).map(|(name, rates)| {
+        let rate = rates.last().copied().unwrap_or_default();
+        format!("{name} {rate:.0}/s")
+    });
+    format!("round {round}: {}", each.collect::<Vec<_>>().join(", "))
+}
+
+/// The copy's row and those of the sides, whose ratios are the medians of the rounds' own.
+fn rows(limit: &str, sides: &[Side], rates: &[Vec<f64>]) -> Vec<Row> {
+    let (Some(limits), Some(first)) = (rates.first(), sides.first()) else {
+        return Vec::new();
+    };
+    let row = |name: &str, events: &Events, rates: &[f64]| Row {
+        name: name.to_owned(),
+        rate: median(&mut rates.to_vec()),
+        unit: "events/s",
+        event_bytes: events.bytes(),
+        rounds: rates.len(),
+        ratio: None,
+        against: None,
+    };
+    let mut rows = vec![row(limit, &first.events, limits)];
+    for (side, rates) in sides.iter().zip(&rates[1..]) {
+        let mut ratios: Vec<f64> = rates
+            .iter()
+            .zip(limits)
+            .map(|(rate, limit)| rate / limit)
+            .collect();
+        rows.push(Row {
+            ratio: Some(median(&mut ratios)),
+            against: Some(limit.to_owned()),
+            ..row(&side.name, &side.events, rates)
+        });
+    }
+    rows
+}
+
 /// The benchmark's broker and names.
 pub(super) struct Bench {
     pub(super) cluster: Cluster,
@@ -61,64 +193,41 @@ impl Bench {
         })
     }
 
-    /// Feed the events, run both sides in turns, and give the medians.
+    /// Feed the events, run the copy and every side in turns over the same inbox, and give the medians.
     pub(super) fn compare(
         &mut self,
-        events: &Events,
-        [limit, name]: [&'static str; 2],
-        rounds: usize,
+        limit: &str,
+        sides: &[Side],
+        setup: &Setup,
         say: &mut dyn FnMut(&str),
     ) -> Result<Vec<Row>, BenchError> {
-        let port = self.port_of(events, name, PARTITIONS)?;
+        let Some(Side { events, .. }) = sides.first() else {
+            return Ok(Vec::new());
+        };
+        let port = self.port_of(events, limit, setup)?;
         say(&format!(
-            "writing {} {name} events of {} bytes",
+            "writing {} events of {} bytes for {limit}",
             events.count,
             events.bytes()
         ));
-        self.feed(events, &port.inbox)?;
-        let (mut limits, mut rates) = (Vec::new(), Vec::new());
-        for round in 1..=rounds {
-            if round > 1 && Instant::now() >= self.until {
+        self.feed(events, &port.inbox, setup.chunk)?;
+        let mut rates = vec![Vec::new(); sides.len() + 1];
+        for round in 0..setup.rounds {
+            if round > 0 && Instant::now() >= self.until {
                 break;
             }
-            // Who goes first changes: what the broker still does for the one slows the other.
-            if round % 2 == 1 {
-                limits.push(self.copy(limit, events, &port)?);
-                rates.push(self.enforce(name, events, &port)?);
-            } else {
-                rates.push(self.enforce(name, events, &port)?);
-                limits.push(self.copy(limit, events, &port)?);
+            // Who goes first changes: what the broker still does for the one slows the next.
+            for turn in 0..rates.len() {
+                let at = (turn + round) % rates.len();
+                let rate = match at.checked_sub(1).and_then(|at| sides.get(at)) {
+                    None => self.copy(limit, events, &port)?,
+                    Some(side) => self.enforce(side, &side.port(&port)?)?,
+                };
+                rates[at].push(rate);
             }
-            if let (Some(copy), Some(enforce)) = (limits.last(), rates.last()) {
-                say(&format!(
-                    "round {round}: {limit} {copy:.0}/s, {name} {enforce:.0}/s"
-                ));
-            }
+            say(&shown(round + 1, limit, sides, &rates));
         }
-        let mut ratios: Vec<f64> = rates
-            .iter()
-            .zip(&limits)
-            .map(|(rate, limit)| rate / limit)
-            .collect();
-        let row = |name, rates: &mut [f64]| Row {
-            name,
-            rate: median(rates),
-            unit: "events/s",
-            event_bytes: events.bytes(),
-            rounds: rates.len(),
-            ratio: None,
-            against: None,
-        };
-        let copied = row(limit, &mut limits);
-        let (ratio, against) = (Some(median(&mut ratios)), Some(limit));
-        Ok(vec![
-            copied,
-            Row {
-                ratio,
-                against,
-                ..row(name, &mut rates)
-            },
-        ])
+        Ok(rows(limit, sides, &rates))
     }
 
     /// Make one port and its topics.
@@ -126,7 +235,7 @@ impl Bench {
         &self,
         events: &Events,
         name: &str,
-        partitions: usize,
+        setup: &Setup,
     ) -> Result<PortEntry, BenchError> {
         let rules = Arc::new(events.rules().map_err(BenchError::Contract)?);
         let address = PortAddress::new(&self.domain, "departures", name, 1)
@@ -134,16 +243,16 @@ impl Bench {
         let port = PortEntry::new(address.clone(), address.default_inbox(), rules);
         let topics = [&port.inbox, &port.product, &port.quarantine].map(|topic| TopicSpec {
             name: topic.clone(),
-            partitions: i32::try_from(partitions).expect("a few"),
+            partitions: i32::try_from(setup.partitions).expect("a few"),
             replication: -1,
-            configs: BTreeMap::new(),
+            configs: setup.topic_configs(),
         });
         let made = self.runtime.block_on(self.admin.ensure_topics(&topics));
         made.map_err(|error| BenchError::Topics(Box::new(error)))?;
         Ok(port)
     }
 
-    fn feed(&self, events: &Events, inbox: &str) -> Result<(), BenchError> {
+    fn feed(&self, events: &Events, inbox: &str, chunk: usize) -> Result<(), BenchError> {
         let producer = Producer::new(&self.cluster).map_err(BenchError::Producer)?;
         let record = |number: usize| Outgoing {
             topic: inbox.to_owned(),
@@ -153,9 +262,9 @@ impl Bench {
             ..Outgoing::default()
         };
         self.runtime.block_on(async {
-            for start in (0..events.count).step_by(CHUNK) {
-                let chunk = start..events.count.min(start + CHUNK);
-                let sends = chunk.map(|number| producer.send(record(number)));
+            for start in (0..events.count).step_by(chunk) {
+                let numbers = start..events.count.min(start + chunk);
+                let sends = numbers.map(|number| producer.send(record(number)));
                 try_join_all(sends).await.map_err(BenchError::Feed)?;
             }
             Ok(())
@@ -175,12 +284,7 @@ impl Bench {
     }
 
     /// The bare copy: every record with one header, the same interval, no judgement.
-    fn copy(
-        &mut self,
-        row: &'static str,
-        events: &Events,
-        port: &PortEntry,
-    ) -> Result<f64, BenchError> {
+    fn copy(&mut self, row: &str, events: &Events, port: &PortEntry) -> Result<f64, BenchError> {
         let mut clock = Clock::new(row, events.count);
         let mut copy = Copy::new(self.port(), port);
         while !clock.is_done() {
@@ -192,14 +296,9 @@ impl Bench {
     }
 
     /// The enforcer's own loop with the real rules.
-    fn enforce(
-        &mut self,
-        row: &'static str,
-        events: &Events,
-        port: &PortEntry,
-    ) -> Result<f64, BenchError> {
+    fn enforce(&mut self, side: &Side, port: &PortEntry) -> Result<f64, BenchError> {
         let mut path = enforcing(self.port(), port);
-        let mut clock = Clock::new(row, events.count);
+        let mut clock = Clock::new(&side.name, side.events.count);
         while !clock.is_done() {
             path.turn();
             clock.note(path.committed().inbox)?;
@@ -207,11 +306,11 @@ impl Bench {
         let rate = clock.rate();
         let found = path.committed().quarantined;
         path.close();
-        if found != events.bad() {
+        if found != side.refused() {
             return Err(BenchError::Verdicts {
-                row,
+                row: side.name.clone(),
                 found,
-                expected: events.bad(),
+                expected: side.refused(),
             });
         }
         Ok(rate)
@@ -227,7 +326,7 @@ pub(super) fn enforcing(tx: KafkaPort, port: &PortEntry) -> DataPath<KafkaPort> 
 
 /// Time from the first commit on, so that joining the group does not count (unless there is one commit only).
 pub(super) struct Clock {
-    row: &'static str,
+    row: String,
     made: Instant,
     total: u64,
     first: Option<(Instant, u64)>,
@@ -235,9 +334,9 @@ pub(super) struct Clock {
 }
 
 impl Clock {
-    pub(super) fn new(row: &'static str, total: usize) -> Self {
+    pub(super) fn new(row: &str, total: usize) -> Self {
         Self {
-            row,
+            row: row.to_owned(),
             made: Instant::now(),
             total: total as u64,
             first: None,
@@ -254,8 +353,11 @@ impl Clock {
             self.last = (Instant::now(), done);
             self.first.get_or_insert(self.last);
         } else if self.last.0.elapsed() > PATIENCE {
-            let Self { row, total, .. } = *self;
-            return Err(BenchError::Stuck { row, done, total });
+            return Err(BenchError::Stuck {
+                row: self.row.clone(),
+                done,
+                total: self.total,
+            });
         }
         Ok(())
     }

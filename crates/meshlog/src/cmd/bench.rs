@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use anyhow::Context;
 use clap::Subcommand;
-use enforcer::bench::{BenchOptions, Report, run as run_enforce};
+use enforcer::bench::{self, BenchOptions, Report};
 use kafka::Cluster;
 use kafka::dev::{DevBroker, DevBrokerConfig, JarSource};
 use serde_json::{Value, json};
@@ -24,6 +24,14 @@ pub(crate) enum Verb {
         #[arg(long, value_name = "HOST:PORT")]
         bootstrap_servers: Option<String>,
     },
+    /// What validation costs on the data path, by encoding, size, batches and compression
+    Cost {
+        /// A cluster to run on; otherwise one is started in a directory of its own
+        #[arg(long, value_name = "HOST:PORT")]
+        bootstrap_servers: Option<String>,
+    },
+    /// Verdicts alone, on one core and without Kafka, against libraries that read the same bytes
+    Validate,
     /// The schema registry: reads, registrations, memory, start
     Registry {
         /// A cluster to run on, which must be empty; otherwise one is started in a directory of its own
@@ -49,9 +57,12 @@ pub(super) async fn run(global: &Global, verb: Verb) -> anyhow::Result<()> {
     let cache = Config::load(None)?.jar_cache();
     let report = match verb {
         Verb::Enforce { bootstrap_servers } => {
-            let benching = tokio::task::spawn_blocking(move || enforce(bootstrap_servers, cache));
-            json!(benching.await.context("the benchmark's thread failed")??)
+            json!(blocking(move || data_path(bench::run, bootstrap_servers, cache)).await?)
         }
+        Verb::Cost { bootstrap_servers } => {
+            json!(blocking(move || data_path(bench::run_cost, bootstrap_servers, cache)).await?)
+        }
+        Verb::Validate => json!(blocking(|| Ok(bench::run_validate(&mut say)?)).await?),
         Verb::Registry { bootstrap_servers } => bench_registry(bootstrap_servers, cache).await?,
     };
     match global.output {
@@ -64,15 +75,32 @@ pub(super) async fn run(global: &Global, verb: Verb) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn enforce(bootstrap_servers: Option<String>, cache: PathBuf) -> anyhow::Result<Report> {
-    let mut say = |what: &str| eprintln!("{what}");
+type OnCluster =
+    fn(&Cluster, &BenchOptions, &mut dyn FnMut(&str)) -> Result<Report, bench::BenchError>;
+
+fn say(what: &str) {
+    eprintln!("{what}");
+}
+
+async fn blocking(
+    work: impl FnOnce() -> anyhow::Result<Report> + Send + 'static,
+) -> anyhow::Result<Report> {
+    let benching = tokio::task::spawn_blocking(work);
+    benching.await.context("the benchmark's thread failed")?
+}
+
+fn data_path(
+    run: OnCluster,
+    bootstrap_servers: Option<String>,
+    cache: PathBuf,
+) -> anyhow::Result<Report> {
     let options = BenchOptions::default();
     if let Some(bootstrap) = bootstrap_servers {
-        return Ok(run_enforce(&Cluster::new(bootstrap), &options, &mut say)?);
+        return Ok(run(&Cluster::new(bootstrap), &options, &mut say)?);
     }
     let dir = tempfile::tempdir().context("no directory for a Kafka")?;
     let broker = start_broker(dir.path().to_owned(), cache)?;
-    let report = run_enforce(&broker.cluster(), &options, &mut say);
+    let report = run(&broker.cluster(), &options, &mut say);
     broker.stop().context("Kafka does not stop")?;
     Ok(report?)
 }
@@ -81,7 +109,6 @@ async fn bench_registry(
     bootstrap_servers: Option<String>,
     cache: PathBuf,
 ) -> anyhow::Result<Value> {
-    let say = |what: &str| eprintln!("{what}");
     let dir = tempfile::tempdir().context("no directory for a Kafka")?;
     if let Some(bootstrap) = bootstrap_servers {
         return registry::run(&Cluster::new(bootstrap), dir.path(), &say).await;

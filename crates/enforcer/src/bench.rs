@@ -7,13 +7,14 @@
 mod cost;
 mod events;
 mod latency;
+mod peer;
 mod rounds;
 mod validate;
 
 use contract::{rule::CompileError, spec::Encoding};
 use events::Events;
 use kafka::{AdminError, Cluster, ClusterError, ReadError, SendError};
-use rounds::{Bench, Setup, Side};
+use rounds::{Bench, How, Setup, Side};
 use serde::Serialize;
 use std::{io, time::Duration};
 
@@ -28,6 +29,9 @@ pub struct BenchOptions {
     pub protobuf_events: usize,
     /// Events of each row of the table of costs.
     pub cost_events: usize,
+    /// A program that does the same with the Avro events, as a row of its own: command and arguments, after which come
+    /// the bootstrap servers, inbox, product topic, quarantine, group and the schema's text.
+    pub peer: Option<Vec<String>>,
     /// How often each row runs; odd, so that there is a median.
     pub rounds: usize,
     /// For how long events trickle in, for the latency rows.
@@ -44,6 +48,7 @@ impl Default for BenchOptions {
             json_events: 200_000,
             protobuf_events: 200_000,
             cost_events: 100_000,
+            peer: None,
             rounds: 5,
             trickle: Duration::from_secs(10),
             time_limit: Duration::from_secs(600),
@@ -120,6 +125,14 @@ pub enum BenchError {
         /// Why not.
         problem: String,
     },
+    /// The peer's program does not run.
+    #[error("`{program}` does not do its part: {problem}")]
+    Program {
+        /// Which one.
+        program: String,
+        /// Why not.
+        problem: String,
+    },
     /// A product topic could not be followed.
     #[error("cannot follow the product topic")]
     Follow(#[source] ReadError),
@@ -169,10 +182,15 @@ pub fn run(
     ] {
         let events = Events::new(encoding, count);
         let name = encoding.name();
-        let sides = [
+        let mut sides = vec![
             Side::new(name, events),
             Side::new(format!("{name}-3-rules"), events.with_rules()),
         ];
+        if let (Encoding::Avro, Some(command)) = (encoding, &options.peer) {
+            let mut peer = Side::new("peer", events);
+            peer.how = How::Peer(command.clone());
+            sides.push(peer);
+        }
         rows.extend(bench.compare(limit, &sides, &setup, say)?);
     }
     rows.extend(bench.latency(options.trickle, say)?);

@@ -110,10 +110,9 @@ impl Direct {
         let Expr::List(list) = &list.expr else {
             return None;
         };
-        let literal = |node: &IdedExpr| match &node.expr {
-            Expr::Literal(literal) => Literal::of(literal),
-            Expr::Call(call) => Literal::negative(call),
-            _ => None,
+        let literal = |node: &IdedExpr| match Operand::of(condition, node)? {
+            Operand::Literal(literal) => Some(literal),
+            Operand::Member(_) | Operand::Field => None,
         };
         let literals = list.elements.iter().map(literal).collect::<Option<_>>()?;
         Some(Self::In(Operand::of(condition, value)?, literals))
@@ -208,13 +207,13 @@ fn exact(int: i64) -> Option<f64> {
 
 impl Operand {
     fn of(condition: &Condition, node: &IdedExpr) -> Option<Self> {
-        Some(match &node.expr {
-            Expr::Literal(literal) => Self::Literal(Literal::of(literal)?),
-            Expr::Call(call) => Self::Literal(Literal::negative(call)?),
-            Expr::Ident(name) if name == "value" => Self::Field,
-            Expr::Ident(name) => Self::Member(condition.member(name)?.to_owned()),
-            _ => return None,
-        })
+        if let Expr::Ident(name) = &node.expr {
+            return Some(match name.as_str() {
+                "value" => Self::Field,
+                name => Self::Member(condition.member(name)?.to_owned()),
+            });
+        }
+        Literal::of(&node.expr).map(Self::Literal)
     }
 
     fn read<'a>(&'a self, event: &'a Value, field: Option<&'a Value>) -> Option<Scalar<'a>> {
@@ -227,7 +226,28 @@ impl Operand {
 }
 
 impl Literal {
-    fn of(literal: &LiteralValue) -> Option<Self> {
+    /// A literal, perhaps with a minus before it.
+    fn of(expr: &Expr) -> Option<Self> {
+        if let Expr::Literal(literal) = expr {
+            return Self::value(literal);
+        }
+        let Expr::Call(call) = expr else {
+            return None;
+        };
+        let [argument] = call.args.as_slice() else {
+            return None;
+        };
+        let Expr::Literal(literal) = &argument.expr else {
+            return None;
+        };
+        match (call.func_name.as_str(), Self::value(literal)?) {
+            ("-_", Self::Int(int)) => int.checked_neg().map(Self::Int),
+            ("-_", Self::Double(double)) => Some(Self::Double(-double)),
+            _ => None,
+        }
+    }
+
+    fn value(literal: &LiteralValue) -> Option<Self> {
         Some(match literal {
             LiteralValue::Null => Self::Null,
             LiteralValue::Boolean(truth) => Self::Truth(*truth.inner()),
@@ -236,24 +256,6 @@ impl Literal {
             LiteralValue::String(text) => Self::Text(text.inner().to_owned()),
             LiteralValue::Bytes(_) | LiteralValue::UInt(_) => return None,
         })
-    }
-
-    /// A literal with a minus before it.
-    fn negative(call: &CallExpr) -> Option<Self> {
-        let [
-            IdedExpr {
-                expr: Expr::Literal(literal),
-                ..
-            },
-        ] = call.args.as_slice()
-        else {
-            return None;
-        };
-        match (call.func_name.as_str(), Self::of(literal)?) {
-            ("-_", Self::Int(int)) => int.checked_neg().map(Self::Int),
-            ("-_", Self::Double(double)) => Some(Self::Double(-double)),
-            _ => None,
-        }
     }
 
     fn scalar(&self) -> Scalar<'_> {

@@ -3,7 +3,7 @@
 use super::{
     BenchError, BenchOptions, Row,
     events::Events,
-    rounds::{Bench, Setup, Side},
+    rounds::{Bench, How, Setup, Side},
 };
 use contract::spec::Encoding;
 
@@ -86,7 +86,7 @@ fn compared(
     // JSON need not be framed, and is not here.
     if encoding == Encoding::Avro {
         let mut framing = Side::new(name("framing"), events);
-        framing.only_framing = true;
+        framing.how = How::Framing;
         sides.push(framing);
     }
     let setup = Setup {

@@ -1,6 +1,6 @@
 //! Two sides run in turns over the same inbox: the bare copy and the enforcer.
 
-use super::{BenchError, Row, events::Events};
+use super::{BenchError, Row, events::Events, peer::Running};
 use crate::{
     CatchUp, CatchUpFailed, Judge, PortEntry, Snapshot,
     data_path::{DataPath, Limits},
@@ -21,6 +21,7 @@ use kafka::{
 use std::{
     collections::BTreeMap,
     sync::Arc,
+    thread,
     time::{Duration, Instant},
 };
 use tokio::{
@@ -37,6 +38,9 @@ const CHUNK: usize = 10_000;
 /// A run that brings nothing for so long is stuck.
 pub(super) const PATIENCE: Duration = Duration::from_secs(60);
 
+/// How often it is looked how far another program is.
+const PEER_POLL: Duration = Duration::from_millis(20);
+
 /// The governance position of the benchmark's contracts.
 const SEQ: u64 = 0;
 
@@ -45,8 +49,18 @@ const SEQ: u64 = 0;
 pub(super) struct Side {
     pub(super) name: String,
     pub(super) events: Events,
-    /// Look at the framing alone.
-    pub(super) only_framing: bool,
+    pub(super) how: How,
+}
+
+/// Who judges them.
+#[derive(Debug, Clone)]
+pub(super) enum How {
+    /// The enforcer, by the contract.
+    Contract,
+    /// The enforcer, by the framing alone.
+    Framing,
+    /// Another program, by the contract's schema.
+    Peer(Vec<String>),
 }
 
 impl Side {
@@ -54,16 +68,17 @@ impl Side {
         Self {
             name: name.into(),
             events,
-            only_framing: false,
+            how: How::Contract,
         }
     }
 
     /// The port with this side's rules.
     fn port(&self, port: &PortEntry) -> Result<PortEntry, BenchError> {
-        let rules: Arc<dyn Judge> = if self.only_framing {
-            Arc::new(FramingOnly)
-        } else {
-            Arc::new(self.events.rules().map_err(BenchError::Contract)?)
+        let rules: Arc<dyn Judge> = match self.how {
+            How::Framing => Arc::new(FramingOnly),
+            How::Contract | How::Peer(_) => {
+                Arc::new(self.events.rules().map_err(BenchError::Contract)?)
+            }
         };
         Ok(PortEntry {
             rules,
@@ -73,10 +88,9 @@ impl Side {
 
     /// Events of which the verdict is that they are refused.
     fn refused(&self) -> u64 {
-        if self.only_framing {
-            0
-        } else {
-            self.events.bad()
+        match self.how {
+            How::Framing => 0,
+            How::Contract | How::Peer(_) => self.events.bad(),
         }
     }
 }
@@ -221,7 +235,10 @@ impl Bench {
                 let at = (turn + round) % rates.len();
                 let rate = match at.checked_sub(1).and_then(|at| sides.get(at)) {
                     None => self.copy(limit, events, &port)?,
-                    Some(side) => self.enforce(side, &side.port(&port)?)?,
+                    Some(side) => match &side.how {
+                        How::Peer(command) => self.peer(side, command, &port)?,
+                        How::Contract | How::Framing => self.enforce(side, &side.port(&port)?)?,
+                    },
                 };
                 rates[at].push(rate);
             }
@@ -292,6 +309,31 @@ impl Bench {
             clock.note(done)?;
         }
         copy.tx.close();
+        Ok(clock.rate())
+    }
+
+    /// Another program on the same topics; how far it is, is what its group has committed.
+    fn peer(
+        &mut self,
+        side: &Side,
+        command: &[String],
+        port: &PortEntry,
+    ) -> Result<f64, BenchError> {
+        self.runs += 1;
+        let group = format!("{}.{}", self.domain, self.runs);
+        let mut running = Running::start(command, &self.cluster, port, &group, side)?;
+        let mut clock = Clock::new(&side.name, side.events.count);
+        while !clock.is_done() {
+            running.check()?;
+            thread::sleep(PEER_POLL);
+            let committed = self.admin.committed(&group, &port.inbox);
+            let committed = self.runtime.block_on(committed);
+            let committed = committed.map_err(|error| BenchError::Topics(Box::new(error)))?;
+            let offsets = committed
+                .iter()
+                .map(|at| u64::try_from(at.offset).unwrap_or(0));
+            clock.note(offsets.sum())?;
+        }
         Ok(clock.rate())
     }
 

@@ -23,6 +23,9 @@ pub(crate) enum Verb {
         /// A cluster to run on; otherwise one is started in a directory of its own
         #[arg(long, value_name = "HOST:PORT")]
         bootstrap_servers: Option<String>,
+        /// A program that does the same, to be measured beside it; the topics, group and schema follow as its arguments
+        #[arg(long, value_name = "COMMAND", num_args = 1.., allow_hyphen_values = true)]
+        peer: Option<Vec<String>>,
     },
     /// What validation costs on the data path, by encoding, size, batches and compression
     Cost {
@@ -56,11 +59,21 @@ const LIST: &[Column] = &[
 pub(super) async fn run(global: &Global, verb: Verb) -> anyhow::Result<()> {
     let cache = Config::load(None)?.jar_cache();
     let report = match verb {
-        Verb::Enforce { bootstrap_servers } => {
-            json!(blocking(move || data_path(bench::run, bootstrap_servers, cache)).await?)
+        Verb::Enforce {
+            bootstrap_servers,
+            peer,
+        } => {
+            let options = BenchOptions {
+                peer,
+                ..BenchOptions::default()
+            };
+            let on = (bootstrap_servers, cache);
+            json!(blocking(move || data_path(bench::run, &options, on)).await?)
         }
         Verb::Cost { bootstrap_servers } => {
-            json!(blocking(move || data_path(bench::run_cost, bootstrap_servers, cache)).await?)
+            let on = (bootstrap_servers, cache);
+            let options = BenchOptions::default();
+            json!(blocking(move || data_path(bench::run_cost, &options, on)).await?)
         }
         Verb::Validate => json!(blocking(|| Ok(bench::run_validate(&mut say)?)).await?),
         Verb::Registry { bootstrap_servers } => bench_registry(bootstrap_servers, cache).await?,
@@ -91,16 +104,15 @@ async fn blocking(
 
 fn data_path(
     run: OnCluster,
-    bootstrap_servers: Option<String>,
-    cache: PathBuf,
+    options: &BenchOptions,
+    (bootstrap_servers, cache): (Option<String>, PathBuf),
 ) -> anyhow::Result<Report> {
-    let options = BenchOptions::default();
     if let Some(bootstrap) = bootstrap_servers {
-        return Ok(run(&Cluster::new(bootstrap), &options, &mut say)?);
+        return Ok(run(&Cluster::new(bootstrap), options, &mut say)?);
     }
     let dir = tempfile::tempdir().context("no directory for a Kafka")?;
     let broker = start_broker(dir.path().to_owned(), cache)?;
-    let report = run(&broker.cluster(), &options, &mut say);
+    let report = run(&broker.cluster(), options, &mut say);
     broker.stop().context("Kafka does not stop")?;
     Ok(report?)
 }

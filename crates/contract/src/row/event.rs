@@ -193,10 +193,10 @@ impl EventWriter {
         let reasons =
             |errors: Vec<RowError>| errors.iter().map(RowError::reason).collect::<Vec<_>>();
         if self.encoding == Encoding::Json {
-            // Text that is no document has no key; the judge says what is wrong with it.
-            let key = row.ok().map(|row| self.key_of(&row)).transpose();
+            // What has no key, or none that could be written, the judge says what is wrong with.
+            let key = row.ok().and_then(|row| self.key_of(&row).ok().flatten());
             return Ok(Written {
-                key: key.map_err(reasons)?.flatten(),
+                key,
                 value: text.to_vec(),
                 headers,
             });

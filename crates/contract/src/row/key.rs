@@ -115,7 +115,15 @@ impl KeyWriter {
         if let Some(id) = self.prefix {
             write_prefix(id, &mut key);
         }
-        self.rows.encode_json(&Value::Object(row), &mut key)?;
+        let encoded = self.rows.encode_json(&Value::Object(row), &mut key);
+        encoded.map_err(|mut errors| {
+            if let Some(name) = &self.only {
+                errors
+                    .iter_mut()
+                    .for_each(|error| error.column.clone_from(name));
+            }
+            errors
+        })?;
         Ok(Some(key))
     }
 }
@@ -180,6 +188,9 @@ mod tests {
         );
         assert!(keys.bytes(&json!({"id": "a", "n": "x"})).is_err());
         assert_eq!(keys.members().collect::<Vec<_>>(), ["n", "id"]);
+        let only = writer("k.avsc", "\"string\"", &["id"]).expect("a writer");
+        let wrong = only.bytes(&json!({"id": 3})).expect_err("no text");
+        assert_eq!(wrong[0].column, "id");
     }
 
     #[test]

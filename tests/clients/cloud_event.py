@@ -2,8 +2,8 @@
 
     cloud_event.py BOOTSTRAP REGISTRY TOPIC KEY_FIELD < events.jsonl
 
-Every line is the data of one event; its key is the member KEY_FIELD, written by AvroSerializer with the latest schema of
-`TOPIC-key`, which the port's contract put there. Prints {"produced": N}; exit 1 when an event could not be delivered.
+Every line is the data of one event; its key is a record of the member KEY_FIELD, written by AvroSerializer with the latest
+schema of `TOPIC-key`, which the port's contract put there. Prints {"produced": N}; exit 1 when an event could not be delivered.
 """
 
 import json
@@ -35,7 +35,7 @@ def main():
         }
         producer.produce(
             topic,
-            key=serialize(event[field], SerializationContext(topic, MessageField.KEY)),
+            key=serialize({field: event[field]}, SerializationContext(topic, MessageField.KEY)),
             value=json.dumps(event).encode(),
             headers=headers,
             on_delivery=lambda error, _message: error and failed.append(error),

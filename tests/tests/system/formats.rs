@@ -47,6 +47,10 @@ outputPorts:
 - {name: orders, version: 1.0.0, contractId: DOMAIN-orders}
 ";
 
+/// A record of one text: Confluent's Python client takes no schema that is a bare type.
+const NOTE_KEY: &str =
+    r#"{"type":"record","name":"NoteKey","fields":[{"name":"id","type":"string"}]}"#;
+
 const ORDER: &str = "syntax = \"proto3\";\npackage shop;\nimport \"common/money.proto\";\nmessage Order {\n  string id = 1;\n  common.Money price = 2;\n}\n";
 const MONEY: &str = "syntax = \"proto3\";\npackage common;\nmessage Money {\n  string currency = 1;\n  int64 units = 2;\n}\n";
 
@@ -59,7 +63,7 @@ fn domain() -> Domain {
         fs::write(path, text).expect("writes");
     };
     write("papers.yaml", &NOTES.replace("DOMAIN", &domain.name));
-    write("schemas/note-key.avsc", "\"string\"");
+    write("schemas/note-key.avsc", NOTE_KEY);
     write("schemas/order.proto", ORDER);
     write("schemas/common/money.proto", MONEY);
     domain

@@ -214,7 +214,9 @@ impl PortRules {
         }
         match self.active().settings.cloud_events {
             CloudEvents::None => self.judge_value(event, value, ("", log)),
-            allowed => self.judge_cloud_event(allowed, (event, value), log),
+            allowed @ (CloudEvents::Binary | CloudEvents::Structured | CloudEvents::Any) => {
+                self.judge_cloud_event(allowed, (event, value), log)
+            }
         }
     }
 

@@ -164,12 +164,10 @@ impl Decoder {
             return Ok(None);
         }
         // What is wrong around the data is the contract's to judge.
-        let envelope = match Envelope::read(self.encoding, value) {
-            Ok(envelope) | Err((Some(envelope), _)) => envelope,
-            Err((None, reasons)) => {
-                let texts: Vec<String> = reasons.iter().map(ToString::to_string).collect();
-                return Err(Undecoded::Broken(texts.join("; ")));
-            }
+        let (Some(envelope), _) = Envelope::read(self.encoding, value) else {
+            return Err(Undecoded::Broken(
+                "the CloudEvent is no JSON object".to_owned(),
+            ));
         };
         let data = envelope.bytes.map(Unwrapped::Bytes);
         let data = data.or_else(|| envelope.data.map(Unwrapped::Json));

@@ -20,22 +20,19 @@ pub struct Envelope {
 }
 
 impl Envelope {
-    /// Read an envelope whose data are to be of this encoding.
-    ///
-    /// # Errors
-    /// Everything that is wrong with it, whatever could be read of it.
-    pub fn read(encoding: Encoding, text: &[u8]) -> Result<Self, (Option<Self>, Vec<Reason>)> {
-        let document = json::parse(text).map_err(|reason| (None, vec![reason]))?;
-        let Value::Object(members) = document else {
-            let reason = refused("", "a CloudEvent: a JSON object", "another value");
-            return Err((None, vec![reason]));
-        };
-        let mut reasons = Vec::new();
-        let envelope = Self::of(encoding, members, &mut reasons);
-        if reasons.is_empty() {
-            Ok(envelope)
-        } else {
-            Err((Some(envelope), reasons))
+    /// Read an envelope whose data are to be of this encoding: what could be read of it, and everything that is wrong.
+    pub fn read(encoding: Encoding, text: &[u8]) -> (Option<Self>, Vec<Reason>) {
+        match json::parse(text) {
+            Err(reason) => (None, vec![reason]),
+            Ok(Value::Object(members)) => {
+                let mut reasons = Vec::new();
+                let envelope = Self::of(encoding, members, &mut reasons);
+                (Some(envelope), reasons)
+            }
+            Ok(_) => {
+                let reason = refused("", "a CloudEvent: a JSON object", "another value");
+                (None, vec![reason])
+            }
         }
     }
 
@@ -90,10 +87,7 @@ pub(super) fn open<'a>(encoding: Encoding, kind: &str, value: &'a [u8]) -> Opene
     if !essence.eq_ignore_ascii_case(STRUCTURED) {
         return Opened::nothing(refused(attribute::CONTENT_TYPE, STRUCTURED, kind));
     }
-    let (envelope, mut reasons) = match Envelope::read(encoding, value) {
-        Ok(envelope) => (Some(envelope), Vec::new()),
-        Err(wrong) => wrong,
-    };
+    let (envelope, mut reasons) = Envelope::read(encoding, value);
     let Some(Envelope {
         attributes,
         data,

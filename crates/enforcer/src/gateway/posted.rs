@@ -111,8 +111,10 @@ pub(super) fn written(
         Form::Structured => {
             let headers = || vec![(CONTENT_TYPE.to_owned(), STRUCTURED.as_bytes().to_vec())];
             let refused = |reasons| (as_posted(headers()), reasons);
-            let envelope = Envelope::read(Encoding::Json, text);
-            let envelope = envelope.map_err(|(_, reasons)| refused(reasons))?;
+            let envelope = match Envelope::read(Encoding::Json, text) {
+                (Some(envelope), reasons) if reasons.is_empty() => envelope,
+                (_, reasons) => return Err(refused(reasons)),
+            };
             let data = match (envelope.bytes, envelope.data) {
                 (Some(bytes), _) => bytes,
                 (None, Some(data)) => data.to_string().into_bytes(),

@@ -6,7 +6,7 @@
 use crate::avro::{AvroValidator, Selection};
 use crate::framing::{Framing, read_framing};
 use crate::json::{self, JsonValidator};
-use crate::protobuf::ProtobufEvents;
+use crate::protobuf::{ProtobufEvents, Selected};
 use crate::quality::{EventRules, Findings, Mask, QualityRule};
 use crate::settings::{Settings, Treatment};
 use crate::spec::{Encoding, Key, Spec};
@@ -98,7 +98,8 @@ enum Validator {
     /// With the fields that the rules read.
     Avro(AvroValidator, Selection),
     Json(JsonValidator),
-    Protobuf(ProtobufEvents),
+    /// With the part that the rules read.
+    Protobuf(Box<ProtobufEvents>, Option<Selected>),
 }
 
 #[derive(Debug)]
@@ -264,10 +265,12 @@ impl VersionRule {
             Encoding::Json => Validator::Json(
                 JsonValidator::compile(version.schema).map_err(|e| fail(e.to_string()))?,
             ),
-            Encoding::Protobuf => Validator::Protobuf(
-                ProtobufEvents::compile(version.schema, version.record)
-                    .map_err(|e| fail(e.to_string()))?,
-            ),
+            Encoding::Protobuf => {
+                let events = ProtobufEvents::compile(version.schema, version.record)
+                    .map_err(|e| fail(e.to_string()))?;
+                let read = events.select(rules.members());
+                Validator::Protobuf(Box::new(events), read)
+            }
         };
         Ok(Self {
             version: version.version,
@@ -319,16 +322,18 @@ impl VersionRule {
         let has_rules = !self.rules.is_empty();
         Ok(match (&self.validator, framing) {
             (Validator::Avro(..), Framing::Plain(_)) => return Err(not_framed("Avro", body)),
-            (Validator::Protobuf(_), Framing::Plain(_)) => {
+            (Validator::Protobuf(..), Framing::Plain(_)) => {
                 return Err(not_framed("Protobuf", body));
             }
-            (Validator::Protobuf(events), framing) => {
+            (Validator::Protobuf(events, read), framing) => {
                 let indexes = match framing {
                     Framing::Header { indexes, .. } => Some(indexes),
                     Framing::Prefix { .. } | Framing::Plain(_) => None,
                 };
                 if has_rules {
-                    events.decode_json(indexes, body).map(Some)
+                    events
+                        .decode_selected(indexes, body, read.as_ref())
+                        .map(Some)
                 } else {
                     events.check(indexes, body).map(|()| None)
                 }

@@ -4,15 +4,19 @@
 //! One transaction ends when the inbox is drained, after [`Limits::interval`], or at [`Limits::bytes`]; it uses one
 //! snapshot of the contracts in force, whose `seq` stands in its records and in its offsets' text.
 
+mod breaker;
 mod desk;
 mod holds;
 
 use crate::{
+    breaker::{BreakerLimits, Herald},
     force::{CatchUp, Snapshot},
     lanes::Lane,
+    look::{Blind, Scout},
     progress::Progress,
     status::EnforcerStatus,
 };
+pub(crate) use desk::judge;
 use desk::{Desk, Step, Stop, Why};
 use holds::{Hold, Holds, Until};
 use kafka::mutants::{Mutant, active};
@@ -40,6 +44,8 @@ pub struct Limits {
     pub interval: Duration,
     /// At this many bytes of outputs, which are in memory until the broker has them.
     pub bytes: usize,
+    /// When the circuit breaker of a partition opens.
+    pub breaker: BreakerLimits,
 }
 
 impl Default for Limits {
@@ -48,6 +54,7 @@ impl Default for Limits {
         Self {
             interval: Duration::from_millis(50),
             bytes: 32 * 1024 * 1024,
+            breaker: BreakerLimits::default(),
         }
     }
 }
@@ -62,6 +69,10 @@ pub struct DataPath<P> {
     topics: Vec<String>,
     trouble: Option<Trouble>,
     status: watch::Sender<EnforcerStatus>,
+    scout: Box<dyn Scout>,
+    herald: Option<Herald>,
+    /// Whether breakers are to be compared with the facts again, once these have caught up with what was told.
+    compare: bool,
 }
 
 impl<P> fmt::Debug for DataPath<P> {
@@ -85,14 +96,25 @@ impl<P: TransactionalPort> DataPath<P> {
     ) -> Self {
         Self {
             port,
-            desk: Desk::new(view),
+            desk: Desk::new(view, limits.breaker),
             catch_up,
             holds: Holds::default(),
             limits,
             topics: Vec::new(),
             trouble: None,
             status,
+            scout: Box::new(Blind),
+            herald: None,
+            compare: false,
         }
+    }
+
+    /// With somebody who looks ahead where a circuit breaker is open, and somebody who hears of it.
+    #[must_use]
+    pub fn with_breaker(mut self, scout: Box<dyn Scout>, herald: Herald) -> Self {
+        self.scout = scout;
+        self.herald = Some(herald);
+        self
     }
 
     /// Run until `stop` is set, then commit what is open and leave the group.
@@ -158,6 +180,11 @@ impl<P: TransactionalPort> DataPath<P> {
         match step {
             Step::Judged => self.recovered(),
             Step::Broken => self.commit(),
+            Step::Stop(Stop {
+                topic,
+                partition,
+                why: Why::Tripped(seq, tripped),
+            }) => self.trip(topic, partition, (seq, tripped)),
             Step::Stop(stop) => {
                 // What was judged before it stands; the record itself is read again from the committed offset.
                 self.finish();
@@ -200,7 +227,7 @@ impl<P: TransactionalPort> DataPath<P> {
             why,
         } = stop;
         let hold = match why {
-            Why::NoContract | Why::NotOwned => Some(Hold::no_contract()),
+            Why::NoContract | Why::NotOwned | Why::Tripped(..) => Some(Hold::no_contract()),
             Why::UnknownSchema(unknown) => self.read_log(&topic, partition).err().map(|error| {
                 let retry_at = self.port.now() + holds::RETRY;
                 let why = format!("schema {} is not known yet, and {error}", unknown.0);
@@ -248,6 +275,9 @@ impl<P: TransactionalPort> DataPath<P> {
             );
             self.port.subscribe(&self.topics);
         }
+        if self.follow_breakers() {
+            self.apply_holds();
+        }
         self.show();
     }
 
@@ -260,6 +290,7 @@ impl<P: TransactionalPort> DataPath<P> {
         let snapshot = Arc::clone(&self.desk.view.borrow());
         self.holds
             .review_owned(&self.desk.lanes, &snapshot, unreadable);
+        self.follow_breakers();
         if self.holds.differ_from_applied() {
             self.apply_holds();
         }
@@ -269,12 +300,15 @@ impl<P: TransactionalPort> DataPath<P> {
 
     /// Let go of partitions whose reason to be held is over.
     fn review_holds(&mut self) {
-        if self.holds.is_empty() {
+        if self.holds.is_empty() && !self.compare {
             return;
         }
         let snapshot = Arc::clone(&self.desk.view.borrow());
         let now = self.port.now();
         let mut released = self.holds.release_by_snapshot(&snapshot);
+        released |= self.follow_breakers();
+        released |= self.take_reports();
+        self.send_looks();
         for (topic, partition) in self.holds.due_for_log(now) {
             match self.read_log(&topic, partition) {
                 Ok(()) => {

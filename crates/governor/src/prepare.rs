@@ -13,6 +13,9 @@ use governance::proposal::{Bundle, BundledFile, Proposal, Request, document_refu
 /// The actor of the provisioner's own proposals.
 pub const PROVISIONER: &str = "system:provisioner";
 
+/// The actor of what the enforcers propose.
+pub const ENFORCER: &str = "system:enforcer";
+
 /// A proposal, ready to be decided.
 #[derive(Debug)]
 pub struct Prepared {
@@ -50,8 +53,18 @@ pub fn prepare(
     let command = match proposal.request {
         Request::Apply(bundle) => read_bundle(mesh, people, &bundle, &id, &mut entries),
         Request::Activate(activated) if from_provisioner => Command::Activate(activated),
-        Request::Activate(_) => Command::Unreadable(vec![not_for_domains()]),
+        Request::Activate(_) => Command::Unreadable(vec![not_for_domains(
+            "only the provisioner puts contract versions in force",
+            "apply the contract; activation follows by itself",
+        )]),
         Request::RecordRedrive(redriven) => Command::RecordRedrive(redriven),
+        Request::Breaker(act) if act.is_enforcers() && actor != ENFORCER => {
+            Command::Unreadable(vec![not_for_domains(
+                "only the enforcer says that a circuit breaker opened or closed by itself",
+                "`hold` and `reset` are for people",
+            )])
+        }
+        Request::Breaker(act) => Command::Breaker(act),
         Request::Unreadable(reasons) => Command::Unreadable(reasons),
     };
     let stamp = Stamp {
@@ -99,15 +112,15 @@ fn identify(people: &mut People, channel: &Channel, proposal: &Proposal) -> Iden
     }
 }
 
-fn not_for_domains() -> Refusal {
+fn not_for_domains(message: &str, way_out: &str) -> Refusal {
     Refusal {
         code: governance::refusal::Code::UnknownCommand
             .as_str()
             .to_owned(),
         document: String::new(),
         path: "/type".to_owned(),
-        message: "only the provisioner puts contract versions in force".to_owned(),
-        way_out: "apply the contract; activation follows by itself".to_owned(),
+        message: message.to_owned(),
+        way_out: way_out.to_owned(),
     }
 }
 

@@ -1,5 +1,7 @@
 //! The loop on a cluster in memory, with every fault the port knows.
 
+mod breaker;
+
 use super::*;
 use crate::{
     envelope::{SOURCE, Source},
@@ -105,6 +107,7 @@ impl World {
             Limits {
                 interval: Duration::from_millis(10),
                 bytes: 1_000_000,
+                breaker: BreakerLimits::default(),
             },
             self.status.clone(),
         )

@@ -7,6 +7,7 @@
 mod breaker;
 mod desk;
 mod holds;
+mod watchdog;
 
 use crate::{
     breaker::{BreakerLimits, Herald},
@@ -21,6 +22,7 @@ use desk::{Desk, Step, Stop, Why};
 use holds::{Hold, Holds, Until};
 use kafka::mutants::{Mutant, active};
 use kafka::tx::{Outcome, Polled, Position, TransactionalPort, Trouble};
+use watchdog::Watchdog;
 use std::{
     fmt,
     sync::{
@@ -71,6 +73,7 @@ pub struct DataPath<P> {
     status: watch::Sender<EnforcerStatus>,
     scout: Box<dyn Scout>,
     herald: Option<Herald>,
+    watchdog: Watchdog,
     /// Whether breakers are to be compared with the facts again, once these have caught up with what was told.
     compare: bool,
 }
@@ -105,6 +108,7 @@ impl<P: TransactionalPort> DataPath<P> {
             status,
             scout: Box::new(Blind),
             herald: None,
+            watchdog: Watchdog::default(),
             compare: false,
         }
     }
@@ -144,6 +148,7 @@ impl<P: TransactionalPort> DataPath<P> {
             None => {
                 self.follow_view();
                 self.review_holds();
+                self.watch();
                 IDLE
             }
         };
@@ -286,7 +291,7 @@ impl<P: TransactionalPort> DataPath<P> {
             self.commit();
         }
         self.desk.txn = None;
-        let unreadable = self.desk.lanes.reset(positions);
+        let unreadable = self.desk.lanes.reset(positions, self.port.now());
         let snapshot = Arc::clone(&self.desk.view.borrow());
         self.holds
             .review_owned(&self.desk.lanes, &snapshot, unreadable);
@@ -348,7 +353,8 @@ impl<P: TransactionalPort> DataPath<P> {
         let snapshot = Arc::clone(&self.desk.view.borrow());
         let trouble = self.trouble.as_ref().map(|trouble| trouble.why.as_str());
         self.status.send_modify(|status| {
-            holds::describe(status, &snapshot, &self.desk.lanes, &self.holds, trouble);
+            let held = (&self.holds, &self.watchdog);
+            holds::describe(status, &snapshot, &self.desk.lanes, held, trouble);
         });
     }
 

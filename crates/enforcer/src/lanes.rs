@@ -3,6 +3,7 @@
 use crate::breaker::Guard;
 use crate::progress::{Progress, parse_progress};
 use kafka::tx::{self, Position};
+use std::time::Duration;
 
 /// One owned inbox partition.
 #[derive(Debug)]
@@ -13,6 +14,8 @@ pub(crate) struct Lane {
     pub(crate) horizon: i64,
     /// Its circuit breaker.
     pub(crate) guard: Guard,
+    /// When its last record came, or was last not to be expected, on the port's clock.
+    pub(crate) heard: Duration,
     /// The next offset to be judged, as committed; `None` before the first commit.
     committed: Option<i64>,
     /// Committed.
@@ -87,16 +90,20 @@ pub(crate) struct Lanes {
 impl Lanes {
     /// Own exactly these from now on. A partition whose text cannot be read is returned with the reason; it is among
     /// the lanes, but must not be read.
-    pub(crate) fn reset(&mut self, positions: &[Position]) -> Vec<(String, i32, String)> {
+    pub(crate) fn reset(
+        &mut self,
+        positions: &[Position],
+        now: Duration,
+    ) -> Vec<(String, i32, String)> {
         let mut unreadable = Vec::new();
         self.last = 0;
         let mut former = std::mem::take(&mut self.lanes);
         let mut kept = |at: &Position| {
             let mut former = former.iter_mut();
             let same = former.find(|lane| lane.is(&at.topic, at.partition));
-            same.map_or((0, Guard::default()), |lane| {
+            same.map_or((0, Guard::default(), now), |lane| {
                 lane.guard.window.undo();
-                (lane.horizon, std::mem::take(&mut lane.guard))
+                (lane.horizon, std::mem::take(&mut lane.guard), lane.heard)
             })
         };
         self.lanes = positions
@@ -106,12 +113,13 @@ impl Lanes {
                     unreadable.push((at.topic.clone(), at.partition, error.to_string()));
                     Progress::default()
                 });
-                let (horizon, guard) = kept(at);
+                let (horizon, guard, heard) = kept(at);
                 Lane {
                     topic: at.topic.clone(),
                     partition: at.partition,
                     horizon,
                     guard,
+                    heard,
                     committed: at.next,
                     settled,
                     current: settled,
@@ -180,6 +188,11 @@ impl Lanes {
             lane.guard.window.undo();
             lane.newest_ms = None;
         }
+    }
+
+    /// All of them, to be changed.
+    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Lane> {
+        self.lanes.iter_mut()
     }
 
     /// All of them.

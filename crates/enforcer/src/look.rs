@@ -1,6 +1,7 @@
-//! The look ahead of an open breaker: would the newest events of a held partition be accepted?
+//! What is asked of Kafka beside the loop: the look ahead of an open breaker (would the newest events of a held partition be
+//! accepted?), and the watchdog's question (can anything be read where a partition stands?).
 //!
-//! It reads with a consumer of its own, on a thread of its own, and writes nothing: other partitions go on meanwhile. It
+//! A look reads with a consumer of its own, on a thread of its own, and writes nothing: other partitions go on meanwhile. It
 //! judges the newest events alone, however many wait: what waits was bad, or the breaker were not open; whether the
 //! producer is mended shows at the end.
 
@@ -9,6 +10,7 @@ use crate::force::{Mode, PortEntry};
 use contract::verdict::Verdict;
 use kafka::{
     Cluster, Record, ScanEnd, ScanSpec, ScanStart,
+    probe::Found,
     record::UNREADABLE_HEADER,
     tx::{HeaderRef, Inbound},
 };
@@ -18,10 +20,14 @@ use std::{
     ops::ControlFlow,
     sync::{Arc, mpsc},
     thread,
+    time::Duration,
 };
 
 /// Offsets looked through for the newest events at most: markers and aborted records lie between them.
 const FARTHEST: i64 = 100_000;
+
+/// How long a question waits for a record where one should be.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A look to be made.
 #[derive(Debug, Clone)]
@@ -58,16 +64,44 @@ pub struct Report {
     pub seen: Result<Seen, String>,
 }
 
-/// Makes looks, elsewhere.
+/// Can anything be read where a partition stands?
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Question {
+    /// The inbox.
+    pub inbox: String,
+    /// The partition.
+    pub partition: i32,
+    /// The next offset to be judged.
+    pub from: i64,
+    /// The inbox's end.
+    pub end: i64,
+}
+
+/// A question with what was found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    /// What was asked.
+    pub question: Question,
+    /// What was found, or why nothing is known.
+    pub found: Result<Found, String>,
+}
+
+/// Makes looks and answers questions, elsewhere.
 pub trait Scout {
     /// Make this look. Does not wait for it.
     fn send(&mut self, errand: Errand);
 
     /// The looks made since this was last asked.
     fn reports(&mut self) -> Vec<Report>;
+
+    /// Answer this question. Does not wait for it.
+    fn ask(&mut self, question: Question);
+
+    /// The questions answered since this was last asked.
+    fn answers(&mut self) -> Vec<Answer>;
 }
 
-/// Sees nothing: a breaker is then closed by a reset alone.
+/// Sees nothing: a breaker is then closed by a reset alone, and no silence is explained.
 #[derive(Debug, Clone, Copy)]
 pub struct Blind;
 
@@ -77,13 +111,48 @@ impl Scout for Blind {
     fn reports(&mut self) -> Vec<Report> {
         Vec::new()
     }
+
+    fn ask(&mut self, _question: Question) {}
+
+    fn answers(&mut self) -> Vec<Answer> {
+        Vec::new()
+    }
 }
 
-/// Makes looks on Kafka, one after the other, on a thread that ends with it.
+/// A thread that does one thing after the other, and ends with this.
+#[derive(Debug)]
+struct Worker<I, O> {
+    given: mpsc::Sender<I>,
+    made: mpsc::Receiver<O>,
+}
+
+impl<I: Send + 'static, O: Send + 'static> Worker<I, O> {
+    fn spawn(name: &str, work: impl Fn(I) -> O + Send + 'static) -> io::Result<Self> {
+        let (given, taken) = mpsc::channel();
+        let (sender, made) = mpsc::channel();
+        let each = move || {
+            for input in taken {
+                if sender.send(work(input)).is_err() {
+                    return;
+                }
+            }
+        };
+        thread::Builder::new().name(name.to_owned()).spawn(each)?;
+        Ok(Self { given, made })
+    }
+
+    fn give(&self, input: I) {
+        if self.given.send(input).is_err() {
+            tracing::error!("a thread that looks at Kafka for the data path is gone");
+        }
+    }
+}
+
+/// Looks at Kafka on two threads: a question may wait long where nothing comes, and no look may wait for it.
 #[derive(Debug)]
 pub struct KafkaScout {
-    errands: mpsc::Sender<Errand>,
-    reports: mpsc::Receiver<Report>,
+    looks: Worker<Errand, Report>,
+    questions: Worker<Question, Answer>,
 }
 
 impl KafkaScout {
@@ -92,37 +161,41 @@ impl KafkaScout {
     /// # Errors
     /// The operating system gives no thread.
     pub fn spawn(cluster: Cluster) -> io::Result<Self> {
-        let (errands, given) = mpsc::channel::<Errand>();
-        let (made, reports) = mpsc::channel();
-        let work = move || {
-            for errand in given {
-                let seen = look(&cluster, &errand);
-                let report = Report {
-                    inbox: errand.port.inbox.clone(),
-                    partition: errand.partition,
-                    seen,
-                };
-                if made.send(report).is_err() {
-                    return;
-                }
-            }
-        };
-        thread::Builder::new()
-            .name("enforcer-look".to_owned())
-            .spawn(work)?;
-        Ok(Self { errands, reports })
+        let asked = cluster.clone();
+        let looks = Worker::spawn("enforcer-look", move |errand: Errand| Report {
+            seen: look(&cluster, &errand),
+            inbox: errand.port.inbox.clone(),
+            partition: errand.partition,
+        })?;
+        let questions = Worker::spawn("enforcer-probe", move |question: Question| {
+            let Question {
+                inbox,
+                partition,
+                from,
+                ..
+            } = &question;
+            let found = kafka::probe::probe(&asked, inbox, *partition, *from, PATIENCE);
+            Answer { found, question }
+        })?;
+        Ok(Self { looks, questions })
     }
 }
 
 impl Scout for KafkaScout {
     fn send(&mut self, errand: Errand) {
-        if self.errands.send(errand).is_err() {
-            tracing::error!("the thread that looks ahead is gone");
-        }
+        self.looks.give(errand);
     }
 
     fn reports(&mut self) -> Vec<Report> {
-        self.reports.try_iter().collect()
+        self.looks.made.try_iter().collect()
+    }
+
+    fn ask(&mut self, question: Question) {
+        self.questions.give(question);
+    }
+
+    fn answers(&mut self) -> Vec<Answer> {
+        self.questions.made.try_iter().collect()
     }
 }
 

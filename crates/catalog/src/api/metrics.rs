@@ -88,7 +88,7 @@ fn projector_text(text: &mut Text, view: &View, version: &str) {
 type Of = fn(&StatsAnswer) -> u64;
 
 fn ports_text(text: &mut Text, ports: &[StatsAnswer]) {
-    let metrics: [(&str, &str, &str, Of); 7] = [
+    let metrics: [(&str, &str, &str, Of); 8] = [
         (
             "meshlog_port_inbox_total",
             "counter",
@@ -124,6 +124,12 @@ fn ports_text(text: &mut Text, ports: &[StatsAnswer]) {
             "gauge",
             "1 while events are being judged.",
             |port| u64::from(port.state == RunState::Running),
+        ),
+        (
+            "meshlog_port_stalled",
+            "gauge",
+            "1 while events should be judged and are not.",
+            |port| u64::from(port.state == RunState::Stalled),
         ),
         (
             "meshlog_port_breaker_open",

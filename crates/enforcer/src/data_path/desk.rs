@@ -132,6 +132,7 @@ impl Desk {
         let Some(lane) = lanes.find(record.topic, record.partition) else {
             return stop(Why::NotOwned);
         };
+        lane.heard = now;
         let verdict = match judge(port, record, lane.horizon) {
             Ok(verdict) => verdict,
             Err(unknown) => return stop(Why::UnknownSchema(unknown)),

@@ -1,5 +1,6 @@
 //! Partitions that are not read at present, why, and until when.
 
+use super::watchdog::Watchdog;
 use crate::{
     force::Snapshot,
     lanes::Lanes,
@@ -89,6 +90,10 @@ impl Holds {
     pub(super) fn remove(&mut self, topic: &str, partition: i32) {
         self.held.remove(&(topic.to_owned(), partition));
         tracing::info!(topic, partition, "partition goes on");
+    }
+
+    pub(super) fn holds(&self, topic: &str, partition: i32) -> bool {
+        self.held.contains_key(&(topic.to_owned(), partition))
     }
 
     pub(super) fn get_mut(&mut self, topic: &str, partition: i32) -> Option<&mut Hold> {
@@ -207,7 +212,7 @@ pub(super) fn describe(
     status: &mut EnforcerStatus,
     snapshot: &Snapshot,
     lanes: &Lanes,
-    holds: &Holds,
+    (holds, watchdog): (&Holds, &Watchdog),
     trouble: Option<&str>,
 ) {
     let mut partitions: BTreeMap<&str, usize> = BTreeMap::new();
@@ -218,7 +223,7 @@ pub(super) fn describe(
     status.seq = snapshot.seq;
     status.trouble = trouble.map(str::to_owned);
     for port in snapshot.ports.values() {
-        let state = match trouble {
+        let state = match watchdog.stalled(&port.inbox).or(trouble) {
             Some(why) => PortState::Stalled(why.to_owned()),
             None => holds.state(&port.inbox),
         };

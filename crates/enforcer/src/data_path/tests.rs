@@ -1,6 +1,7 @@
 //! The loop on a cluster in memory, with every fault the port knows.
 
 mod breaker;
+mod watchdog;
 
 use super::*;
 use crate::{

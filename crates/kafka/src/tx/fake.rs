@@ -61,9 +61,20 @@ pub struct FakeCluster {
 struct State {
     topics: BTreeMap<Partition, Vec<Stored>>,
     committed: BTreeMap<Partition, (i64, String)>,
+    stuck: BTreeMap<Partition, usize>,
 }
 
 impl FakeCluster {
+    /// From this offset on nothing of a partition can be read; `None` mends it.
+    pub fn stick(&self, topic: &str, partition: i32, at: Option<usize>) {
+        let key = (topic.to_owned(), partition);
+        let stuck = &mut self.state.borrow_mut().stuck;
+        match at {
+            Some(at) => drop(stuck.insert(key, at)),
+            None => drop(stuck.remove(&key)),
+        }
+    }
+
     /// Make an (empty) partition.
     pub fn create(&self, topic: &str, partition: i32) {
         self.state
@@ -215,6 +226,9 @@ impl FakePort {
         let state = self.cluster.get();
         // The partition that is least far: reads interleave as a real consumer's do.
         let candidates = self.reading.iter().filter_map(|(partition, at)| {
+            if state.stuck.get(partition).is_some_and(|stuck| at >= stuck) {
+                return None;
+            }
             state
                 .topics
                 .get(partition)?

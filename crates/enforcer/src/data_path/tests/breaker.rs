@@ -4,7 +4,7 @@ use super::*;
 use crate::{
     PortEntry,
     breaker::{Acts, What},
-    look::{Errand, Report, Scout, Tally},
+    look::{Answer, Errand, Question, Report, Scout, Tally},
 };
 use contract::rule::{Event, UnknownSchema};
 use contract::verdict::Verdict;
@@ -58,6 +58,12 @@ impl Scout for Glass {
 
     fn reports(&mut self) -> Vec<Report> {
         std::mem::take(&mut *self.made.borrow_mut())
+    }
+
+    fn ask(&mut self, _question: Question) {}
+
+    fn answers(&mut self) -> Vec<Answer> {
+        Vec::new()
     }
 }
 

@@ -185,11 +185,7 @@ impl<P: TransactionalPort> DataPath<P> {
         match step {
             Step::Judged => self.recovered(),
             Step::Broken => self.commit(),
-            Step::Stop(Stop {
-                topic,
-                partition,
-                why: Why::Tripped(seq, tripped),
-            }) => self.trip(topic, partition, (seq, tripped)),
+            Step::Trip(trip) => self.trip(trip),
             Step::Stop(stop) => {
                 // What was judged before it stands; the record itself is read again from the committed offset.
                 self.finish();
@@ -232,7 +228,7 @@ impl<P: TransactionalPort> DataPath<P> {
             why,
         } = stop;
         let hold = match why {
-            Why::NoContract | Why::NotOwned | Why::Tripped(..) => Some(Hold::no_contract()),
+            Why::NoContract | Why::NotOwned => Some(Hold::no_contract()),
             Why::UnknownSchema(unknown) => self.read_log(&topic, partition).err().map(|error| {
                 let retry_at = self.port.now() + holds::RETRY;
                 let why = format!("schema {} is not known yet, and {error}", unknown.0);

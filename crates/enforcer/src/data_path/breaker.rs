@@ -2,10 +2,11 @@
 
 use super::{
     DataPath,
+    desk::Trip,
     holds::{Cooling, Hold, Look, Until},
 };
 use crate::{
-    breaker::{Act, Guard, Herald, LONGEST_PAUSE, Tripped, What},
+    breaker::{Act, Guard, Herald, LONGEST_PAUSE, What},
     force::{PortEntry, Snapshot},
     look::{Errand, Report, Seen},
 };
@@ -15,7 +16,13 @@ use std::sync::Arc;
 impl<P: TransactionalPort> DataPath<P> {
     /// Hold a partition whose breaker opens. Nothing of the open transaction is written; its other partitions are judged
     /// again.
-    pub(super) fn trip(&mut self, topic: String, partition: i32, (seq, tripped): (u64, Tripped)) {
+    pub(super) fn trip(&mut self, trip: Trip) {
+        let Trip {
+            topic,
+            partition,
+            seq,
+            tripped,
+        } = trip;
         self.desk.txn = None;
         self.desk.lanes.forget();
         self.port.abort();
@@ -86,7 +93,7 @@ impl<P: TransactionalPort> DataPath<P> {
         let now = self.port.now();
         let until = self.holds.get_mut(&entry.inbox, partition);
         match (&recorded.held, until.map(|hold| &mut hold.until)) {
-            (Some(why), None | Some(Until::Breaker(_) | Until::LogRead { .. })) => {
+            (Some(why), None | Some(Until::Breaker(_) | Until::LogRead { .. } | Until::Readable)) => {
                 let hold = Hold {
                     why: why.clone(),
                     until: Until::Reset,

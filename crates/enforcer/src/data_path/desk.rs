@@ -27,6 +27,8 @@ pub(super) enum Step {
     Broken,
     /// It cannot be judged now; nothing was done with it.
     Stop(Stop),
+    /// The circuit breaker of its partition opens; nothing was done with it.
+    Trip(Trip),
 }
 
 /// A record that cannot be judged now.
@@ -56,8 +58,16 @@ pub(super) enum Why {
     UnknownSchema(UnknownSchema),
     /// A record of a partition that is not owned: the port broke its promise.
     NotOwned,
-    /// It would be one refusal too many; judged at this governance position.
-    Tripped(u64, Tripped),
+}
+
+/// A record that would be one refusal too many.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Trip {
+    pub(super) topic: String,
+    pub(super) partition: i32,
+    /// The governance position that it was judged at.
+    pub(super) seq: u64,
+    pub(super) tripped: Tripped,
 }
 
 /// The open transaction.
@@ -157,7 +167,12 @@ impl Desk {
                 Step::Judged
             }
             Err(NotSent::Broken) => Step::Broken,
-            Err(NotSent::Tripped(tripped)) => stop(Why::Tripped(seq, tripped)),
+            Err(NotSent::Tripped(tripped)) => Step::Trip(Trip {
+                topic: record.topic.to_owned(),
+                partition: record.partition,
+                seq,
+                tripped,
+            }),
         }
     }
 }

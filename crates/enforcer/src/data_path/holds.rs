@@ -29,6 +29,8 @@ pub(super) enum Until {
     LogRead { retry_at: Duration },
     /// The circuit breaker of the partition closes.
     Breaker(Cooling),
+    /// What is there can be read again; the watchdog asks.
+    Readable,
     /// An operator resets the port's circuit breaker.
     Reset,
     /// The positions are taken anew, after somebody mended the offset's text.
@@ -92,8 +94,8 @@ impl Holds {
         tracing::info!(topic, partition, "partition goes on");
     }
 
-    pub(super) fn holds(&self, topic: &str, partition: i32) -> bool {
-        self.held.contains_key(&(topic.to_owned(), partition))
+    pub(super) fn get(&self, topic: &str, partition: i32) -> Option<&Hold> {
+        self.held.get(&(topic.to_owned(), partition))
     }
 
     pub(super) fn get_mut(&mut self, topic: &str, partition: i32) -> Option<&mut Hold> {
@@ -142,7 +144,10 @@ impl Holds {
                 Some(Hold::no_contract())
             } else {
                 let stays = |hold: &Hold| match hold.until {
-                    Until::LogRead { .. } | Until::Breaker(_) | Until::Reset => true,
+                    Until::LogRead { .. }
+                    | Until::Breaker(_)
+                    | Until::Readable
+                    | Until::Reset => true,
                     Until::Seq(_) | Until::Contract | Until::Positions => false,
                 };
                 self.held.remove(&key).filter(stays)
@@ -168,7 +173,11 @@ impl Holds {
         self.held.retain(|(topic, _), hold| match &hold.until {
             Until::Seq(seq) => snapshot.seq < *seq,
             Until::Contract => !snapshot.ports.contains_key(topic),
-            Until::LogRead { .. } | Until::Breaker(_) | Until::Reset | Until::Positions => true,
+            Until::LogRead { .. }
+            | Until::Breaker(_)
+            | Until::Readable
+            | Until::Reset
+            | Until::Positions => true,
         });
         self.held.len() != before
     }

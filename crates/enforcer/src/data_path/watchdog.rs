@@ -2,9 +2,13 @@
 //!
 //! Silence alone is no trouble: most inboxes are quiet most of the time, and an end that lies behind the committed offset
 //! may be markers. So a silent partition's end is asked, one partition at a time, and where it lies behind, somebody else
-//! tries to read what should be there ([`Scout::ask`](crate::look::Scout::ask)).
+//! tries to read what should be there ([`Scout::ask`](crate::look::Scout::ask)). What cannot be read is held and asked about
+//! again, so that other partitions go on.
 
-use super::DataPath;
+use super::{
+    DataPath,
+    holds::{Hold, Holds, Until},
+};
 use crate::look::{Answer, Question};
 use kafka::{
     probe::Found,
@@ -73,7 +77,7 @@ impl<P: TransactionalPort> DataPath<P> {
             ..
         } = self;
         for lane in desk.lanes.iter_mut() {
-            if holds.holds(&lane.topic, lane.partition) {
+            if is_held(holds, &lane.topic, lane.partition) {
                 lane.heard = now;
             }
         }
@@ -81,7 +85,7 @@ impl<P: TransactionalPort> DataPath<P> {
         watchdog.stalled.retain(|(topic, partition), stall| {
             let lane = desk.lanes.find(topic, *partition);
             let stands = lane.is_some_and(|lane| lane.committed() == stall.from);
-            let stands = stands && !holds.holds(topic, *partition);
+            let stands = stands && !is_held(holds, topic, *partition);
             if !stands {
                 tracing::info!(topic, partition, "partition no longer stalled");
             }
@@ -132,9 +136,19 @@ impl<P: TransactionalPort> DataPath<P> {
         } = question;
         let lane = self.desk.lanes.find(&inbox, partition);
         let stands = lane.is_some_and(|lane| lane.committed() == from);
-        if !stands || self.holds.holds(&inbox, partition) {
+        if !stands || is_held(&self.holds, &inbox, partition) {
             return false;
         }
+        if matches!(found, Ok(Found::Nothing | Found::Record(_)))
+            && self.holds.get(&inbox, partition).is_some()
+        {
+            self.holds.remove(&inbox, partition);
+            self.watchdog.stalled.remove(&(inbox, partition));
+            self.apply_holds();
+            return true;
+        }
+        let unreadable = matches!(found, Ok(Found::Unreadable(_)));
+        let until = unreadable.then_some(Until::Readable);
         let (offset, what) = match found {
             Ok(Found::Nothing) => {
                 let nothing = &mut self.watchdog.nothing;
@@ -154,6 +168,17 @@ impl<P: TransactionalPort> DataPath<P> {
                 return false;
             }
         };
+        self.stall((inbox, partition), (from, offset), &what, until);
+        true
+    }
+
+    fn stall(
+        &mut self,
+        (inbox, partition): (String, i32),
+        (from, offset): (i64, i64),
+        what: &str,
+        until: Option<Until>,
+    ) {
         let why = format!("partition {partition} of {inbox} stands at offset {offset}: {what}");
         let key = (inbox, partition);
         if !self.watchdog.stalled.contains_key(&key) {
@@ -165,7 +190,20 @@ impl<P: TransactionalPort> DataPath<P> {
                 "partition stalled"
             );
         }
+        if let Some(until) = until.filter(|_| self.holds.get(&key.0, partition).is_none()) {
+            let hold = Hold {
+                why: why.clone(),
+                until,
+            };
+            self.holds.insert(key.0.clone(), partition, hold);
+            self.apply_holds();
+        }
         self.watchdog.stalled.insert(key, Stall { from, why });
-        true
     }
+}
+
+/// Whether a partition waits for something else than to be readable again.
+fn is_held(holds: &Holds, topic: &str, partition: i32) -> bool {
+    let hold = holds.get(topic, partition);
+    hold.is_some_and(|hold| hold.until != Until::Readable)
 }

@@ -164,3 +164,54 @@ fn proposal(act: &Act) -> BreakerAct {
         },
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ::enforcer::Tripped;
+    use contract::verdict::Code;
+
+    fn opened(offset: i64, seq: u64) -> Act {
+        Act {
+            port: "a.b.c.v1".to_owned(),
+            partition: 2,
+            offset,
+            seq,
+            what: What::Opened(Tripped {
+                refused: 501,
+                of: 1_000,
+                code: Code::Missing,
+                path: "/x".to_owned(),
+                since: 44,
+            }),
+        }
+    }
+
+    #[test]
+    fn an_act_is_known_by_what_was_done_where_and_when() {
+        let closed = Act {
+            what: What::Closed("mended".to_owned()),
+            ..opened(40, 7)
+        };
+        let ids = [opened(40, 7), opened(41, 7), opened(40, 8), closed].map(|act| id(&act));
+        assert_eq!(ids[0], "a.b.c.v1/2/40@7/opened");
+        assert_eq!(ids[0], id(&opened(40, 7)));
+        let different: std::collections::BTreeSet<&String> = ids.iter().collect();
+        assert_eq!(different.len(), ids.len());
+    }
+
+    #[test]
+    fn the_figures_travel_with_the_proposal() {
+        let BreakerAct::Opened { port, opening } = proposal(&opened(40, 7)) else {
+            unreachable!("it opened")
+        };
+        assert_eq!(
+            (port.as_str(), opening.to_string().as_str()),
+            (
+                "a.b.c.v1",
+                "partition 2: 501 of the last 1000 events refused, most for MESH-1006 at /x, since offset 44"
+            )
+        );
+        assert_eq!((opening.partition, opening.offset), (2, 40));
+    }
+}

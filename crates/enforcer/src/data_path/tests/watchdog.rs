@@ -89,7 +89,10 @@ fn an_unreadable_place_is_named_and_a_mended_one_forgotten() {
     assert!(watched.stalled().is_some(), "others going on ends nothing");
     assert_eq!(watched.world.cluster.records(PRODUCT, 1).len(), 4);
     watched.world.cluster.stick(INBOX, 0, None);
-    watched.seconds(2);
+    watched.seconds(50);
+    assert!(watched.stalled().is_some(), "it is held, so nothing comes");
+    watched.ear.found.replace(Found::Record(2));
+    watched.seconds(35);
     assert_eq!(watched.stalled(), None);
     watched.world.check();
 }

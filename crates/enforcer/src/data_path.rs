@@ -22,7 +22,6 @@ use desk::{Desk, Step, Stop, Why};
 use holds::{Hold, Holds, Until};
 use kafka::mutants::{Mutant, active};
 use kafka::tx::{Outcome, Polled, Position, TransactionalPort, Trouble};
-use watchdog::Watchdog;
 use std::{
     fmt,
     sync::{
@@ -32,6 +31,7 @@ use std::{
     time::Duration,
 };
 use tokio::sync::watch;
+use watchdog::Watchdog;
 
 /// How long a poll waits with no transaction open: the longest a stop or a new contract goes unnoticed.
 const IDLE: Duration = Duration::from_millis(100);

@@ -37,7 +37,11 @@ impl std::fmt::Display for Breaker {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         if let Some(reason) = &self.held {
             f.write_str("held by an operator until it is reset")?;
-            return if reason.is_empty() { Ok(()) } else { write!(f, ": {reason}") };
+            return if reason.is_empty() {
+                Ok(())
+            } else {
+                write!(f, ": {reason}")
+            };
         }
         for (at, opening) in self.open.iter().enumerate() {
             let between = if at == 0 { "" } else { "; " };

@@ -296,7 +296,10 @@ mod tests {
     fn acts_about_breakers_are_read() {
         for (data, known) in [
             (r#"{"act":"hold","port":"a.b.c.v1"}"#, true),
-            (r#"{"act":"reset","port":"a.b.c.v1","reason":"mended"}"#, true),
+            (
+                r#"{"act":"reset","port":"a.b.c.v1","reason":"mended"}"#,
+                true,
+            ),
             (r#"{"act":"explode","port":"a.b.c.v1"}"#, false),
             (r#"{"act":"hold","port":"a.b.c.v1","partition":1}"#, false),
         ] {

@@ -93,7 +93,10 @@ impl<P: TransactionalPort> DataPath<P> {
         let now = self.port.now();
         let until = self.holds.get_mut(&entry.inbox, partition);
         match (&recorded.held, until.map(|hold| &mut hold.until)) {
-            (Some(why), None | Some(Until::Breaker(_) | Until::LogRead { .. } | Until::Readable)) => {
+            (
+                Some(why),
+                None | Some(Until::Breaker(_) | Until::LogRead { .. } | Until::Readable),
+            ) => {
                 let hold = Hold {
                     why: why.clone(),
                     until: Until::Reset,

@@ -104,12 +104,14 @@ impl Holds {
 
     /// The open breakers with their partitions.
     pub(super) fn breakers(&mut self) -> impl Iterator<Item = (&str, i32, &mut Cooling)> {
-        self.held.iter_mut().filter_map(|((topic, partition), hold)| {
-            let Until::Breaker(cooling) = &mut hold.until else {
-                return None;
-            };
-            Some((topic.as_str(), *partition, cooling))
-        })
+        self.held
+            .iter_mut()
+            .filter_map(|((topic, partition), hold)| {
+                let Until::Breaker(cooling) = &mut hold.until else {
+                    return None;
+                };
+                Some((topic.as_str(), *partition, cooling))
+            })
     }
 
     /// What the port must leave out; from now on it does.
@@ -144,10 +146,9 @@ impl Holds {
                 Some(Hold::no_contract())
             } else {
                 let stays = |hold: &Hold| match hold.until {
-                    Until::LogRead { .. }
-                    | Until::Breaker(_)
-                    | Until::Readable
-                    | Until::Reset => true,
+                    Until::LogRead { .. } | Until::Breaker(_) | Until::Readable | Until::Reset => {
+                        true
+                    }
                     Until::Seq(_) | Until::Contract | Until::Positions => false,
                 };
                 self.held.remove(&key).filter(stays)

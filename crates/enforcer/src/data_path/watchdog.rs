@@ -156,7 +156,11 @@ impl<P: TransactionalPort> DataPath<P> {
                 return false;
             }
             Ok(Found::Record(offset))
-                if self.watchdog.found.insert((inbox.clone(), partition), offset) != Some(offset) =>
+                if self
+                    .watchdog
+                    .found
+                    .insert((inbox.clone(), partition), offset)
+                    != Some(offset) =>
             {
                 return false;
             }
@@ -182,13 +186,7 @@ impl<P: TransactionalPort> DataPath<P> {
         let why = format!("partition {partition} of {inbox} stands at offset {offset}: {what}");
         let key = (inbox, partition);
         if !self.watchdog.stalled.contains_key(&key) {
-            tracing::error!(
-                topic = key.0,
-                partition,
-                offset,
-                why,
-                "partition stalled"
-            );
+            tracing::error!(topic = key.0, partition, offset, why, "partition stalled");
         }
         if let Some(until) = until.filter(|_| self.holds.get(&key.0, partition).is_none()) {
             let hold = Hold {

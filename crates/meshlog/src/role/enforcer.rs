@@ -12,8 +12,8 @@ use kafka::Cluster;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use super::force::{self, Catch};
 use super::breaker::Recorder;
+use super::force::{self, Catch};
 use super::{Ready, RoleArgs, follow, stopped, usage};
 use crate::config;
 use crate::output::Format;

@@ -103,7 +103,11 @@ fn a_record_that_has_just_come_is_no_stall() {
     watched.seconds(50);
     assert_eq!(watched.stalled(), None);
     watched.seconds(30);
-    assert!(watched.stalled().is_some_and(|why| why.contains("offset 2")));
+    assert!(
+        watched
+            .stalled()
+            .is_some_and(|why| why.contains("offset 2"))
+    );
 }
 
 #[test]

@@ -6,7 +6,7 @@
 
 use contract::verdict::{Code, Reason};
 use std::{
-    collections::{BTreeMap, BTreeSet, VecDeque},
+    collections::{BTreeMap, VecDeque},
     fmt,
     sync::{
         Arc,
@@ -207,8 +207,8 @@ impl Guard {
 pub struct Recorded {
     /// An operator holds the port; why.
     pub held: Option<String>,
-    /// Partitions on which it is open.
-    pub open: BTreeSet<i32>,
+    /// Partitions on which it is open, and why.
+    pub open: BTreeMap<i32, String>,
     /// The newest reset: what had opened before it is closed by it.
     pub reset_seq: Option<u64>,
 }

@@ -21,7 +21,7 @@ pub(crate) use desk::judge;
 use desk::{Desk, Step, Stop, Why};
 use holds::{Hold, Holds, Until};
 use kafka::mutants::{Mutant, active};
-use kafka::tx::{Outcome, Polled, Position, TransactionalPort, Trouble};
+use kafka::tx::{Outcome, Polled, Position, TransactionalPort, Trouble, TroubleKind};
 use std::{
     fmt,
     sync::{
@@ -331,6 +331,9 @@ impl<P: TransactionalPort> DataPath<P> {
     }
 
     fn note_trouble(&mut self, trouble: Trouble) {
+        if trouble.kind == TroubleKind::Unreadable {
+            self.suspect_all();
+        }
         if self.trouble.as_ref() != Some(&trouble) {
             tracing::warn!(why = %trouble.why, kind = ?trouble.kind, "the data path waits");
             self.trouble = Some(trouble);

@@ -13,20 +13,23 @@ use crate::cluster::{AskError, Cluster};
 /// How long one question may take.
 const ASK: Duration = Duration::from_secs(5);
 
-/// What a reader with committed records only finds at an offset.
+/// Records looked through at most: what cannot be read may lie behind some that can.
+const MOST: usize = 100_000;
+
+/// What a reader with committed records only finds from an offset on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Found {
     /// Nothing up to the end: markers and aborted records at most.
     Nothing,
-    /// A record, at this offset.
+    /// Records that can be read, the first of them at this offset.
     Record(i64),
-    /// Something that cannot be read, and why.
-    Unreadable(String),
+    /// Something that cannot be read, at this offset or behind it, and why.
+    Unreadable(i64, String),
     /// Neither a record nor the end came in time.
     Silence,
 }
 
-/// Read from an offset until there is an answer, for as long as `patience`. Blocks the calling thread.
+/// Read from an offset to the end, or to what cannot be read, for as long as `patience`. Blocks the calling thread.
 ///
 /// # Errors
 /// In words, when the brokers do not answer.
@@ -56,15 +59,26 @@ pub fn probe(
     let added = list.add_partition_offset(topic, partition, Offset::Offset(from));
     let assigned = added.and_then(|()| consumer.assign(&list));
     assigned.map_err(|error| why(&error))?;
+    Ok(read(&consumer, from, patience))
+}
+
+fn read(consumer: &BaseConsumer<Context>, from: i64, patience: Duration) -> Found {
     let started = Instant::now();
-    while started.elapsed() < patience {
+    let (mut first, mut next, mut seen) = (None, from, 0);
+    while started.elapsed() < patience && seen < MOST {
         match consumer.poll(Duration::from_millis(100)) {
             None => {}
-            Some(Ok(message)) => return Ok(Found::Record(message.offset())),
-            Some(Err(KafkaError::PartitionEOF(_))) => return Ok(Found::Nothing),
+            Some(Ok(message)) => {
+                first.get_or_insert(message.offset());
+                next = message.offset() + 1;
+                seen += 1;
+            }
+            Some(Err(KafkaError::PartitionEOF(_))) => {
+                return first.map_or(Found::Nothing, Found::Record);
+            }
             Some(Err(error)) if is_transport(&error) => {}
-            Some(Err(error)) => return Ok(Found::Unreadable(why(&error))),
+            Some(Err(error)) => return Found::Unreadable(next, error.to_string()),
         }
     }
-    Ok(Found::Silence)
+    first.map_or(Found::Silence, Found::Record)
 }

@@ -118,11 +118,13 @@ impl<P: TransactionalPort> DataPath<P> {
             }
             // Opened by another enforcer, or by this one in a former life. While the facts have not caught up with what
             // this one told, they say nothing about it.
-            (None, None) if quiet && recorded.open.contains(&partition) => {
-                let opened = format!("partition {partition}: its circuit breaker was found open");
-                self.cool(entry, partition, (seq, opened));
-                true
-            }
+            (None, None) if quiet => match recorded.open.get(&partition) {
+                Some(opened) => {
+                    self.cool(entry, partition, (seq, opened.clone()));
+                    true
+                }
+                None => false,
+            },
             (_, _) => false,
         }
     }

@@ -371,6 +371,7 @@ fn fault() -> impl Strategy<Value = Option<Fault>> {
         1 => Just(Some(Fault::CommitUnknownDone)),
         1 => Just(Some(Fault::Rebalance)),
         1 => Just(Some(Fault::BrokerAway)),
+        1 => Just(Some(Fault::Unreadable)),
         1 => Just(Some(Fault::SendBreaks)),
     ]
 }

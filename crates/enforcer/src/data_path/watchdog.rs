@@ -22,14 +22,21 @@ pub(super) const SILENCE: Duration = Duration::from_secs(30);
 /// Between two questions to the brokers: a thousand silent partitions cost ten a second.
 const PACE: Duration = Duration::from_millis(100);
 
+/// Between two times that all partitions are suspected.
+const SUSPICION: Duration = Duration::from_secs(5);
+
 /// What the watchdog knows.
 #[derive(Debug, Default)]
 pub(super) struct Watchdog {
     next: Duration,
     /// Partitions asked about, with the committed offset and the inbox's end at which nothing was found to wait.
     nothing: BTreeMap<(String, i32), (i64, i64)>,
-    /// Records found where a partition stands: one that has just come is no stall, one that is still there is.
-    found: BTreeMap<(String, i32), i64>,
+    /// Records found where a partition stands, and when: one that has just come is no stall, one that is still there is.
+    found: BTreeMap<(String, i32), (i64, Duration)>,
+    /// Partitions to be looked into without waiting for silence.
+    suspects: Vec<(String, i32)>,
+    /// When the partitions may be suspected next.
+    next_suspicion: Duration,
     stalled: BTreeMap<(String, i32), Stall>,
 }
 
@@ -48,10 +55,27 @@ impl Watchdog {
 }
 
 impl<P: TransactionalPort> DataPath<P> {
+    /// A batch cannot be read, and the port does not know of which partition.
+    pub(super) fn suspect_all(&mut self) {
+        let now = self.port.now();
+        if !self.watchdog.suspects.is_empty() || now < self.watchdog.next_suspicion {
+            return;
+        }
+        self.watchdog.next_suspicion = now + SUSPICION;
+        let lanes = self.desk.lanes.iter();
+        self.watchdog.suspects = lanes
+            .filter(|lane| self.holds.get(&lane.topic, lane.partition).is_none())
+            .map(|lane| (lane.topic.clone(), lane.partition))
+            .collect();
+    }
+
     /// Look after the partitions, now and then, with no transaction open.
     pub(super) fn watch(&mut self) {
         let now = self.port.now();
-        let lost = |trouble: &Trouble| trouble.kind != TroubleKind::Stalled;
+        let lost = |trouble: &Trouble| match trouble.kind {
+            TroubleKind::BrokerAway | TroubleKind::Fenced => true,
+            TroubleKind::Unreadable | TroubleKind::Stalled => false,
+        };
         if self.trouble.as_ref().is_some_and(lost) || now < self.watchdog.next {
             return;
         }
@@ -63,7 +87,12 @@ impl<P: TransactionalPort> DataPath<P> {
         if changed {
             self.show();
         }
-        if let Some((inbox, partition, from)) = self.silent(now) {
+        if let Some((inbox, partition)) = self.watchdog.suspects.pop() {
+            let lane = self.desk.lanes.find(&inbox, partition);
+            if let Some(from) = lane.map(|lane| lane.committed()) {
+                self.look_into(inbox, partition, from);
+            }
+        } else if let Some((inbox, partition, from)) = self.silent(now) {
             self.look_into(inbox, partition, from);
         }
     }
@@ -147,7 +176,7 @@ impl<P: TransactionalPort> DataPath<P> {
             self.apply_holds();
             return true;
         }
-        let unreadable = matches!(found, Ok(Found::Unreadable(_)));
+        let unreadable = matches!(found, Ok(Found::Unreadable(..)));
         let until = unreadable.then_some(Until::Readable);
         let (offset, what) = match found {
             Ok(Found::Nothing) => {
@@ -155,17 +184,11 @@ impl<P: TransactionalPort> DataPath<P> {
                 nothing.insert((inbox, partition), (from, end));
                 return false;
             }
-            Ok(Found::Record(offset))
-                if self
-                    .watchdog
-                    .found
-                    .insert((inbox.clone(), partition), offset)
-                    != Some(offset) =>
-            {
+            Ok(Found::Record(offset)) if self.has_just_come(&inbox, partition, offset) => {
                 return false;
             }
             Ok(Found::Record(offset)) => (offset, "a record is there and does not come".to_owned()),
-            Ok(Found::Unreadable(why)) => (from, format!("what is there cannot be read: {why}")),
+            Ok(Found::Unreadable(at, why)) => (at, format!("what is there cannot be read: {why}")),
             Ok(Found::Silence) => (from, "neither a record nor the end comes".to_owned()),
             Err(why) => {
                 tracing::debug!(why, inbox, partition, "a silent partition is not explained");
@@ -174,6 +197,18 @@ impl<P: TransactionalPort> DataPath<P> {
         };
         self.stall((inbox, partition), (from, offset), &what, until);
         true
+    }
+
+    fn has_just_come(&mut self, inbox: &str, partition: i32, offset: i64) -> bool {
+        let now = self.port.now();
+        let key = (inbox.to_owned(), partition);
+        match self.watchdog.found.get(&key) {
+            Some((same, since)) if *same == offset => now.saturating_sub(*since) < SILENCE,
+            Some(_) | None => {
+                self.watchdog.found.insert(key, (offset, now));
+                true
+            }
+        }
     }
 
     fn stall(

@@ -120,7 +120,9 @@ impl KafkaPort {
                     self.serve_group();
                     Polled::Waiting(trouble)
                 }
-                TroubleKind::Fenced | TroubleKind::Stalled => self.fall(trouble),
+                TroubleKind::Fenced | TroubleKind::Unreadable | TroubleKind::Stalled => {
+                    self.fall(trouble)
+                }
             });
         }
         self.reader.is_due().then(|| self.reposition())
@@ -204,7 +206,7 @@ impl KafkaPort {
         self.writer.abort();
         self.reader.rewind();
         let trouble = Trouble {
-            kind: TroubleKind::Stalled,
+            kind: TroubleKind::Unreadable,
             why: format!("a batch of an inbox cannot be read: {error}"),
         };
         self.resting = Some((Instant::now() + self.pause, trouble.clone()));

@@ -47,6 +47,8 @@ pub enum Fault {
     Rebalance,
     /// The next poll finds no broker.
     BrokerAway,
+    /// The next poll finds a batch that cannot be read.
+    Unreadable,
     /// The next send breaks the transaction.
     SendBreaks,
 }
@@ -207,6 +209,14 @@ impl FakePort {
     fn take_poll_fault(&mut self) -> Option<Polled> {
         match self.faults.pop_front().flatten()? {
             Fault::Rebalance => self.drop_open(),
+            Fault::Unreadable => {
+                self.drop_open();
+                let why = "a batch cannot be read".to_owned();
+                return Some(Polled::Waiting(Trouble {
+                    kind: TroubleKind::Unreadable,
+                    why,
+                }));
+            }
             Fault::BrokerAway => {
                 let why = "no broker".to_owned();
                 return Some(Polled::Waiting(Trouble {
@@ -309,7 +319,7 @@ impl TransactionalPort for FakePort {
             self.armed = Some(fault);
         }
         let fault = self.armed.take();
-        if self.broken || fault == Some(Fault::CommitUndone) {
+        if self.due || self.broken || fault == Some(Fault::CommitUndone) {
             self.drop_open();
             return Outcome::Undone("fake".to_owned());
         }
@@ -325,7 +335,11 @@ impl TransactionalPort for FakePort {
             }
             None
             | Some(
-                Fault::CommitUndone | Fault::Rebalance | Fault::BrokerAway | Fault::SendBreaks,
+                Fault::CommitUndone
+                | Fault::Rebalance
+                | Fault::BrokerAway
+                | Fault::Unreadable
+                | Fault::SendBreaks,
             ) => {
                 self.apply(progress);
                 Outcome::Committed

@@ -91,7 +91,11 @@ fn recorded(breaker: &BreakerState) -> Recorded {
     let state = &breaker.state;
     Recorded {
         held: state.held.as_ref().map(|_| state.to_string()),
-        open: state.open.iter().map(|open| open.partition).collect(),
+        open: state
+            .open
+            .iter()
+            .map(|open| (open.partition, open.to_string()))
+            .collect(),
         reset_seq: breaker.reset_seq,
     }
 }

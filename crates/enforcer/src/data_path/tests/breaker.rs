@@ -305,7 +305,7 @@ fn whoever_takes_over_an_open_breaker_looks_before_it_writes() {
     let world = World::new(Governance::at(5));
     world.feed(0, &["bad"; 2]);
     let mut guarded = Guarded::on(world, LIMITS, &[]);
-    let open = |port: &mut PortEntry| port.breaker.open = [0].into();
+    let open = |port: &mut PortEntry| port.breaker.open = [(0, "found open".to_owned())].into();
     guarded.publish(6, open);
     guarded.turns(100);
     assert_eq!(guarded.judged(), 0);
@@ -322,7 +322,9 @@ fn what_it_told_is_not_held_against_it_until_the_facts_have_caught_up() {
     guarded.world.feed(0, &["ok"; 4]);
     guarded.drain();
     // Opened, closed; the log says the first only.
-    guarded.publish(6, |port| port.breaker.open = [0].into());
+    guarded.publish(6, |port| {
+        port.breaker.open = [(0, "found open".to_owned())].into()
+    });
     guarded.turns(20);
     assert!(guarded.running(), "{:?}", guarded.world.state());
     guarded.publish(7, |_| ());
@@ -330,7 +332,9 @@ fn what_it_told_is_not_held_against_it_until_the_facts_have_caught_up() {
     guarded.turns(20);
     assert!(guarded.running());
     // From now on the facts are believed again.
-    guarded.publish(8, |port| port.breaker.open = [0].into());
+    guarded.publish(8, |port| {
+        port.breaker.open = [(0, "found open".to_owned())].into()
+    });
     guarded.world.feed(0, &["bad"; 1]);
     guarded.turns(20);
     assert_eq!(guarded.judged(), 19);

@@ -74,7 +74,7 @@ impl Watched {
 
 #[test]
 fn an_unreadable_place_is_named_and_a_mended_one_forgotten() {
-    let mut watched = Watched::stuck(Found::Unreadable("bad compression".to_owned()));
+    let mut watched = Watched::stuck(Found::Unreadable(2, "bad compression".to_owned()));
     watched.seconds(25);
     assert_eq!(watched.stalled(), None, "silence alone is no trouble");
     watched.seconds(15);
@@ -95,6 +95,27 @@ fn an_unreadable_place_is_named_and_a_mended_one_forgotten() {
     watched.seconds(35);
     assert_eq!(watched.stalled(), None);
     watched.world.check();
+}
+
+#[test]
+fn a_batch_that_cannot_be_read_is_looked_for_at_once() {
+    let mut watched = Watched::stuck(Found::Unreadable(2, "bad checksum".to_owned()));
+    let faults = [None, None, None, Some(Fault::Unreadable)];
+    let port = FakePort::new(&watched.world.cluster, faults);
+    let (herald, _) = Herald::new();
+    let view = watched.world.governance.lock().view.subscribe();
+    let catch_up = Box::new(watched.world.governance.clone());
+    let status = watched.world.status.clone();
+    watched.path = DataPath::new(port, view, catch_up, Limits::default(), status)
+        .with_breaker(Box::new(watched.ear.clone()), herald);
+    watched.seconds(3);
+    assert!(
+        watched
+            .stalled()
+            .is_some_and(|why| why.contains("bad checksum"))
+    );
+    assert_eq!(watched.world.cluster.records(PRODUCT, 0).len(), 2);
+    assert_eq!(watched.world.cluster.records(PRODUCT, 1).len(), 3);
 }
 
 #[test]

@@ -134,6 +134,24 @@ impl BreakerAct {
         }
     }
 
+    /// The partition, where the act is about one.
+    pub fn partition(&self) -> Option<i32> {
+        match self {
+            Self::Opened { opening, .. } => Some(opening.partition),
+            Self::Closed { partition, .. } => Some(*partition),
+            Self::Hold { .. } | Self::Reset { .. } => None,
+        }
+    }
+
+    /// Why, where the figures do not say it.
+    pub fn reason(&self) -> Option<&String> {
+        match self {
+            Self::Opened { .. } => None,
+            Self::Closed { reason, .. } => Some(reason),
+            Self::Hold { reason, .. } | Self::Reset { reason, .. } => reason.as_ref(),
+        }
+    }
+
     /// Whether it is the enforcer's alone to say.
     pub fn is_enforcers(&self) -> bool {
         match self {

@@ -97,34 +97,29 @@ impl<P: TransactionalPort> DataPath<P> {
                 Some(why),
                 None | Some(Until::Breaker(_) | Until::LogRead { .. } | Until::Readable),
             ) => {
-                let hold = Hold {
-                    why: why.clone(),
-                    until: Until::Reset,
-                };
+                let hold = Hold::by_operator(why.clone());
                 self.holds.insert(entry.inbox.clone(), partition, hold);
                 true
             }
             (None, Some(Until::Reset)) => self.release(entry, partition),
             (None, Some(Until::Breaker(cooling))) => {
-                if recorded.reset_seq.is_some_and(|reset| reset > cooling.seq) {
-                    return self.release(entry, partition);
-                }
-                if cooling.contract != entry.rules.contract() {
+                let reset = recorded.reset_seq.is_some_and(|reset| reset > cooling.seq);
+                if !reset && cooling.contract != entry.rules.contract() {
                     entry.rules.contract().clone_into(&mut cooling.contract);
                     cooling.next = Look::At(now);
                     cooling.pause = self.limits.breaker.cool_down;
                 }
-                false
+                reset && self.release(entry, partition)
             }
             // Opened by another enforcer, or by this one in a former life. While the facts have not caught up with what
             // this one told, they say nothing about it.
-            (None, None) if quiet => match recorded.open.get(&partition) {
-                Some(opened) => {
+            (None, None) if quiet => {
+                let opened = recorded.open.get(&partition);
+                if let Some(opened) = opened {
                     self.cool(entry, partition, (seq, opened.clone()));
-                    true
                 }
-                None => false,
-            },
+                opened.is_some()
+            }
             (_, _) => false,
         }
     }

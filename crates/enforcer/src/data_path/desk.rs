@@ -126,20 +126,13 @@ impl Desk {
         record: &Inbound<'_>,
         outbox: &mut dyn Outbox,
     ) -> Step {
-        let Self {
-            view,
-            lanes,
-            txn,
-            source,
-            limits,
-        } = self;
         let stop = |why| Step::Stop(Stop::at(record, why));
-        let txn = txn.get_or_insert_with(|| Txn::begin(view, now));
+        let txn = self.txn.get_or_insert_with(|| Txn::begin(&self.view, now));
         let seq = txn.snapshot.seq;
         let Some(port) = txn.port_of(record.topic) else {
             return stop(Why::NoContract);
         };
-        let Some(lane) = lanes.find(record.topic, record.partition) else {
+        let Some(lane) = self.lanes.find(record.topic, record.partition) else {
             return stop(Why::NotOwned);
         };
         lane.heard = now;
@@ -147,18 +140,19 @@ impl Desk {
             Ok(verdict) => verdict,
             Err(unknown) => return stop(Why::UnknownSchema(unknown)),
         };
-        Source {
-            partition: record.partition,
-            offset: record.offset,
+        let (partition, offset) = (record.partition, record.offset);
+        let at = Source {
+            partition,
+            offset,
             seq,
-        }
-        .write(source);
+        };
+        at.write(&mut self.source);
         let mut disposal = Disposal {
             port,
             record,
-            source,
+            source: &self.source,
             guard: &mut lane.guard,
-            limits,
+            limits: &self.limits,
         };
         match disposal.by(verdict, outbox) {
             Ok((disposed, bytes)) => {
@@ -166,13 +160,7 @@ impl Desk {
                 txn.bytes += bytes;
                 Step::Judged
             }
-            Err(NotSent::Broken) => Step::Broken,
-            Err(NotSent::Tripped(tripped)) => Step::Trip(Trip {
-                topic: record.topic.to_owned(),
-                partition: record.partition,
-                seq,
-                tripped,
-            }),
+            Err(not_sent) => not_sent.step(record, seq),
         }
     }
 }
@@ -221,6 +209,20 @@ pub(crate) fn judge(
 enum NotSent {
     Broken,
     Tripped(Tripped),
+}
+
+impl NotSent {
+    fn step(self, record: &Inbound<'_>, seq: u64) -> Step {
+        match self {
+            Self::Broken => Step::Broken,
+            Self::Tripped(tripped) => Step::Trip(Trip {
+                topic: record.topic.to_owned(),
+                partition: record.partition,
+                seq,
+                tripped,
+            }),
+        }
+    }
 }
 
 impl From<Broken> for NotSent {

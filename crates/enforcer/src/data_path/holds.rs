@@ -62,6 +62,14 @@ pub(super) enum Look {
 }
 
 impl Hold {
+    /// An operator holds the port.
+    pub(super) fn by_operator(why: String) -> Self {
+        Self {
+            why,
+            until: Until::Reset,
+        }
+    }
+
     /// No contract in force names the inbox.
     pub(super) fn no_contract() -> Self {
         let why = "no contract in force names this inbox".to_owned();

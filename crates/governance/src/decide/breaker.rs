@@ -17,52 +17,40 @@ pub(super) fn decide(
     act: &BreakerAct,
 ) -> Result<Vec<Event>, Rejection> {
     let before = allowed(mesh, stamp, act)?;
-    let breaker = |partition: Option<i32>, reason: Option<&String>| Breaker {
+    Ok(after(&before, act).into_iter().collect())
+}
+
+/// The fact that an act leads to, with the whole breaker after it; none where it is so already.
+fn after(before: &Breaker, act: &BreakerAct) -> Option<Event> {
+    let mut after = Breaker {
         port: act.port().to_owned(),
-        partition,
-        reason: reason.cloned(),
-        held: before.held.clone(),
-        open: before.open.clone(),
+        partition: act.partition(),
+        reason: act.reason().cloned(),
+        ..before.clone()
     };
-    let event = match act {
+    match act {
         BreakerAct::Opened { opening, .. } => {
-            if before.opening(opening.partition).is_some() {
-                return Ok(Vec::new());
-            }
-            let mut after = breaker(Some(opening.partition), None);
+            let known = before.opening(opening.partition).is_some();
             after.open.push(opening.clone());
             after.open.sort_by_key(|open| open.partition);
-            Event::BreakerOpened(after)
+            (!known).then_some(Event::BreakerOpened(after))
         }
-        BreakerAct::Closed {
-            partition, reason, ..
-        } => {
-            if before.opening(*partition).is_none() {
-                return Ok(Vec::new());
-            }
-            let mut after = breaker(Some(*partition), Some(reason));
+        BreakerAct::Closed { partition, .. } => {
             after.open.retain(|open| open.partition != *partition);
-            Event::BreakerClosed(after)
+            let changed = after.open != before.open;
+            changed.then_some(Event::BreakerClosed(after))
         }
         BreakerAct::Hold { reason, .. } => {
-            if before.held.is_some() {
-                return Ok(Vec::new());
-            }
-            let mut after = breaker(None, reason.as_ref());
             after.held = Some(reason.clone().unwrap_or_default());
-            Event::BreakerHeld(after)
+            let changed = before.held.is_none();
+            changed.then_some(Event::BreakerHeld(after))
         }
-        BreakerAct::Reset { reason, .. } => {
-            if before.is_closed() {
-                return Ok(Vec::new());
-            }
-            let mut after = breaker(None, reason.as_ref());
+        BreakerAct::Reset { .. } => {
             after.held = None;
             after.open.clear();
-            Event::BreakerReset(after)
+            (!before.is_closed()).then_some(Event::BreakerReset(after))
         }
-    };
-    Ok(vec![event])
+    }
 }
 
 /// The breaker before an act that may be done.
@@ -81,20 +69,16 @@ fn allowed(mesh: &Mesh, stamp: &Stamp, act: &BreakerAct) -> Result<Breaker, Reje
         let message = format!("port {} is not domain `{domain}`'s", act.port());
         return refused("/port", message, format!("send it on `{owner}.proposals`"));
     }
-    let (partition, reason) = match act {
-        BreakerAct::Opened { opening, .. } => (Some(opening.partition), None),
-        BreakerAct::Closed {
-            partition, reason, ..
-        } => (Some(*partition), Some(reason)),
-        BreakerAct::Hold { reason, .. } | BreakerAct::Reset { reason, .. } => {
-            (None, reason.as_ref())
-        }
-    };
-    if partition.is_some_and(|partition| !(0..state.partitions).contains(&partition)) {
+    let known = 0..state.partitions;
+    if act
+        .partition()
+        .is_some_and(|partition| !known.contains(&partition))
+    {
         let message = format!("port {} has {} partitions", act.port(), state.partitions);
         return refused("/partition", message, String::new());
     }
-    if reason.is_some_and(|reason| reason.chars().count() > REASON) {
+    let long = |reason: &String| reason.chars().count() > REASON;
+    if act.reason().is_some_and(long) {
         let message = format!("the reason has more than {REASON} characters");
         return refused("/reason", message, "shorten it".into());
     }

@@ -8,10 +8,7 @@ use contract::verdict::{Code, Reason};
 use std::{
     collections::{BTreeMap, VecDeque},
     fmt,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 use tokio::sync::mpsc;
@@ -237,25 +234,28 @@ pub enum What {
     Closed(String),
 }
 
+/// Acts told and not decided yet, by port and partition.
+type Untold = Arc<Mutex<BTreeMap<(String, i32), usize>>>;
+
 /// Where acts are told. Telling never waits; whoever listens has to make facts of them.
 #[derive(Debug, Clone)]
 pub struct Herald {
     acts: mpsc::UnboundedSender<Act>,
-    untold: Arc<AtomicUsize>,
+    untold: Untold,
 }
 
 /// The other end of a [`Herald`].
 #[derive(Debug)]
 pub struct Acts {
     acts: mpsc::UnboundedReceiver<Act>,
-    untold: Arc<AtomicUsize>,
+    untold: Untold,
 }
 
 impl Herald {
     /// A herald, and what comes of it.
     pub fn new() -> (Self, Acts) {
         let (sender, receiver) = mpsc::unbounded_channel();
-        let untold = Arc::new(AtomicUsize::new(0));
+        let untold = Untold::default();
         let acts = Acts {
             acts: receiver,
             untold: Arc::clone(&untold),
@@ -268,15 +268,21 @@ impl Herald {
     }
 
     pub(crate) fn tell(&self, act: Act) {
-        self.untold.fetch_add(1, Ordering::AcqRel);
+        let key = (act.port.clone(), act.partition);
+        *lock(&self.untold).entry(key.clone()).or_default() += 1;
         if self.acts.send(act).is_err() {
-            self.untold.fetch_sub(1, Ordering::AcqRel);
+            forget(&self.untold, &key);
         }
     }
 
-    /// Whether the facts have caught up with everything told.
+    /// Whether the facts have caught up with everything told of a partition.
+    pub(crate) fn is_quiet_on(&self, port: &str, partition: i32) -> bool {
+        !lock(&self.untold).contains_key(&(port.to_owned(), partition))
+    }
+
+    /// Whether they have with everything told.
     pub(crate) fn is_quiet(&self) -> bool {
-        self.untold.load(Ordering::Acquire) == 0
+        lock(&self.untold).is_empty()
     }
 }
 
@@ -286,15 +292,29 @@ impl Acts {
         self.acts.recv().await
     }
 
-    /// The last act taken is decided, and the snapshot that the data path sees shows it.
-    pub fn done(&self) {
-        self.untold.fetch_sub(1, Ordering::AcqRel);
+    /// An act is decided, and the snapshot that the data path sees shows it.
+    pub fn done(&self, act: &Act) {
+        forget(&self.untold, &(act.port.clone(), act.partition));
     }
 
     /// An act that is there already.
     #[cfg(test)]
     pub(crate) fn try_next(&mut self) -> Option<Act> {
         self.acts.try_recv().ok()
+    }
+}
+
+fn lock(untold: &Untold) -> MutexGuard<'_, BTreeMap<(String, i32), usize>> {
+    untold.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn forget(untold: &Untold, key: &(String, i32)) {
+    let mut untold = lock(untold);
+    if let Some(count) = untold.get_mut(key) {
+        *count -= 1;
+        if *count == 0 {
+            untold.remove(key);
+        }
     }
 }
 

@@ -6,7 +6,7 @@ use super::{
     holds::{Cooling, Hold, Look, Until},
 };
 use crate::{
-    breaker::{Act, Guard, Herald, LONGEST_PAUSE, What},
+    breaker::{Act, Guard, LONGEST_PAUSE, What},
     force::{PortEntry, Snapshot},
     look::{Errand, Report, Seen},
 };
@@ -69,8 +69,10 @@ impl<P: TransactionalPort> DataPath<P> {
     /// Hold and release as the governance log says. True when anything is held or released that was not before.
     pub(super) fn follow_breakers(&mut self) -> bool {
         let snapshot = Arc::clone(&self.desk.view.borrow());
-        let quiet = self.herald.as_ref().is_none_or(Herald::is_quiet);
-        self.compare = !quiet;
+        self.compare = self
+            .herald
+            .as_ref()
+            .is_some_and(|herald| !herald.is_quiet());
         let owned = self.desk.lanes.iter().filter_map(|lane| {
             let entry = snapshot.ports.get(&lane.topic)?;
             Some((entry, lane.partition))
@@ -78,17 +80,12 @@ impl<P: TransactionalPort> DataPath<P> {
         let owned: Vec<(&Arc<PortEntry>, i32)> = owned.collect();
         let mut changed = false;
         for (entry, partition) in owned {
-            changed |= self.follow_breaker(entry, partition, (snapshot.seq, quiet));
+            changed |= self.follow_breaker(entry, partition, snapshot.seq);
         }
         changed
     }
 
-    fn follow_breaker(
-        &mut self,
-        entry: &PortEntry,
-        partition: i32,
-        (seq, quiet): (u64, bool),
-    ) -> bool {
+    fn follow_breaker(&mut self, entry: &PortEntry, partition: i32, seq: u64) -> bool {
         let recorded = &entry.breaker;
         let now = self.port.now();
         let until = self.holds.get_mut(&entry.inbox, partition);
@@ -113,7 +110,7 @@ impl<P: TransactionalPort> DataPath<P> {
             }
             // Opened by another enforcer, or by this one in a former life. While the facts have not caught up with what
             // this one told, they say nothing about it.
-            (None, None) if quiet => {
+            (None, None) if self.is_quiet_on(entry, partition) => {
                 let opened = recorded.open.get(&partition);
                 if let Some(opened) = opened {
                     self.cool(entry, partition, (seq, opened.clone()));
@@ -122,6 +119,12 @@ impl<P: TransactionalPort> DataPath<P> {
             }
             (_, _) => false,
         }
+    }
+
+    fn is_quiet_on(&self, entry: &PortEntry, partition: i32) -> bool {
+        let address = entry.address.topic();
+        let herald = self.herald.as_ref();
+        herald.is_none_or(|herald| herald.is_quiet_on(&address, partition))
     }
 
     /// An operator has reset the breaker: what is in the inbox now no longer opens it.

@@ -56,7 +56,7 @@ impl Recorder {
                 tracing::warn!(port, partition, %why, "what a circuit breaker did is no fact yet, proposing it again");
                 tokio::time::sleep(RETRY).await;
             }
-            acts.done();
+            acts.done(&act);
         }
     }
 

@@ -160,7 +160,7 @@ impl Guarded {
                 What::Closed(_) => "closed",
             };
             told.push((what, act.partition, act.offset));
-            self.acts.done();
+            self.acts.done(&act);
         }
         told
     }
@@ -331,7 +331,7 @@ fn what_it_told_is_not_held_against_it_until_the_facts_have_caught_up() {
     assert_eq!(guarded.told().len(), 2);
     guarded.turns(20);
     assert!(guarded.running());
-    // From now on the facts are believed again.
+    // Of another partition they are believed all the while, from now on of this one too.
     guarded.publish(8, |port| {
         port.breaker.open = [(0, "found open".to_owned())].into()
     });

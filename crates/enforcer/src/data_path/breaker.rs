@@ -87,7 +87,7 @@ impl<P: TransactionalPort> DataPath<P> {
 
     fn follow_breaker(&mut self, entry: &PortEntry, partition: i32, seq: u64) -> bool {
         let recorded = &entry.breaker;
-        let now = self.port.now();
+        let (now, quiet) = (self.port.now(), self.is_quiet_on(entry, partition));
         let until = self.holds.get_mut(&entry.inbox, partition);
         match (&recorded.held, until.map(|hold| &mut hold.until)) {
             (
@@ -110,7 +110,7 @@ impl<P: TransactionalPort> DataPath<P> {
             }
             // Opened by another enforcer, or by this one in a former life. While the facts have not caught up with what
             // this one told, they say nothing about it.
-            (None, None) if self.is_quiet_on(entry, partition) => {
+            (None, None) if quiet => {
                 let opened = recorded.open.get(&partition);
                 if let Some(opened) = opened {
                     self.cool(entry, partition, (seq, opened.clone()));

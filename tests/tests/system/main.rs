@@ -17,3 +17,4 @@ mod registries;
 mod registry;
 mod rules;
 mod script;
+mod unreadable;

@@ -225,3 +225,53 @@ fn known_text<'a>(mesh: &'a Mesh, document: &Document) -> Option<&'a str> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use governance::breaker::BreakerAct;
+
+    fn people() -> People {
+        let mut people = People::default();
+        let (key, entry) = People::secret_entry(&[1; 32]);
+        let entry = serde_json::to_vec(&entry).expect("json");
+        people.apply(&key, Some(&entry)).expect("applies");
+        people
+    }
+
+    /// Whether an act is taken from whoever sends it.
+    fn is_taken(channel: &Channel, actor: &str, act: BreakerAct) -> bool {
+        let proposal = Proposal {
+            id: "s#1".to_owned(),
+            actor: Some(actor.to_owned()),
+            authenticated_by: None,
+            request: Request::Breaker(act),
+        };
+        let prepared = prepare(&Mesh::default(), &mut people(), channel, proposal, 0);
+        matches!(prepared.command, Command::Breaker(_))
+    }
+
+    #[test]
+    fn only_the_enforcer_says_that_a_breaker_closed_by_itself() {
+        let closed = BreakerAct::Closed {
+            port: "a.b.c.v1".to_owned(),
+            partition: 0,
+            reason: String::new(),
+        };
+        let reset = BreakerAct::Reset {
+            port: "a.b.c.v1".to_owned(),
+            reason: None,
+        };
+        let domain = Channel::Domain("a".to_owned());
+        for (channel, actor, says, resets) in [
+            (&Channel::Mesh, ENFORCER, true, true),
+            (&Channel::Mesh, "alice", false, true),
+            (&Channel::Mesh, PROVISIONER, false, true),
+            // What a domain's record says of its sender is nothing.
+            (&domain, ENFORCER, false, true),
+        ] {
+            assert_eq!(is_taken(channel, actor, closed.clone()), says, "{actor}");
+            assert_eq!(is_taken(channel, actor, reset.clone()), resets, "{actor}");
+        }
+    }
+}

@@ -68,10 +68,8 @@ fn combined(port: &str, recorded: &Value, stats: &Value) -> Value {
     if stats["state"] == "breaker" && status["state"] == "closed" {
         status["state"] = json!("open");
     }
-    status["why"] = match stats["state"] == "breaker" {
-        true => stats["why"].clone(),
-        false => Value::Null,
-    };
+    let why = stats.get("why").filter(|_| stats["state"] == "breaker");
+    status["why"] = why.cloned().unwrap_or_default();
     status["lag"] = stats["lag"].clone();
     status
 }

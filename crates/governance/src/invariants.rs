@@ -58,6 +58,10 @@ pub fn first_broken_by(mesh: &Mesh, fact: &Fact) -> Option<(&'static str, String
         | Event::ContractVersionApproved(_)
         | Event::ContractVersionApprovedV1(_)
         | Event::QuarantineRedriven(_)
+        | Event::BreakerOpened(_)
+        | Event::BreakerClosed(_)
+        | Event::BreakerHeld(_)
+        | Event::BreakerReset(_)
         | Event::ProposalRejected(_) => None,
     }
 }

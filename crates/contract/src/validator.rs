@@ -5,7 +5,7 @@
 use crate::avro::{AvroValidator, Selection};
 use crate::framing::{Framing, not_framed};
 use crate::json::{self, Formats, JsonValidator};
-use crate::protobuf::{Demands, ProtobufEvents};
+use crate::protobuf::{Demands, ProtobufEvents, Selected};
 use crate::schema_error::SchemaError;
 use crate::settings::LogicalTypes;
 use crate::source::Imported;
@@ -55,7 +55,8 @@ pub(crate) enum Validator {
     /// With the fields that are read where a document is wanted.
     Avro(AvroValidator, Selection),
     Json(JsonValidator),
-    Protobuf(ProtobufEvents),
+    /// With the part that is read where a document is wanted.
+    Protobuf(Box<ProtobufEvents>, Option<Selected>),
 }
 
 /// What was wanted, or the reasons against the bytes.
@@ -84,7 +85,8 @@ impl Validator {
             }
             Encoding::Protobuf => {
                 let demands = Demands { required, logical };
-                Self::Protobuf(ProtobufEvents::compile_with(schema, &demands)?)
+                let events = ProtobufEvents::compile_with(schema, &demands)?;
+                Self::Protobuf(Box::new(events), None)
             }
         })
     }
@@ -96,7 +98,11 @@ impl Validator {
                 let selection = avro.select(members);
                 Self::Avro(avro, selection)
             }
-            Self::Json(_) | Self::Protobuf(_) => self,
+            Self::Protobuf(events, _) => {
+                let selected = events.select(members);
+                Self::Protobuf(events, selected)
+            }
+            Self::Json(_) => self,
         }
     }
 
@@ -104,15 +110,17 @@ impl Validator {
     pub(crate) fn check(&self, framing: Framing<'_>, wanted: Wanted) -> Checked {
         let body = framing.body();
         match (self, framing) {
-            (Self::Avro(..) | Self::Protobuf(_), Framing::Plain(_)) => Err(vec![not_framed(body)]),
-            (Self::Protobuf(events), framing) => {
+            (Self::Avro(..) | Self::Protobuf(..), Framing::Plain(_)) => Err(vec![not_framed(body)]),
+            (Self::Protobuf(events, read), framing) => {
                 let indexes = match framing {
                     Framing::Header { indexes, .. } => Some(indexes),
                     Framing::Prefix { .. } | Framing::Plain(_) => None,
                 };
                 match wanted {
                     Wanted::Nothing => events.check(indexes, body).map(|()| None),
-                    Wanted::Document => events.decode_json(indexes, body).map(Some),
+                    Wanted::Document => events
+                        .decode_selected(indexes, body, read.as_ref())
+                        .map(Some),
                 }
             }
             (Self::Avro(..) | Self::Json(_), Framing::Header { indexes, .. })
@@ -137,7 +145,7 @@ impl Validator {
     pub(crate) fn check_document(&self, document: Value, wanted: Wanted) -> Checked {
         match self {
             Self::Json(validator) => validator.check_value(&document)?,
-            Self::Avro(..) | Self::Protobuf(_) => return Err(vec![not_framed(b"")]),
+            Self::Avro(..) | Self::Protobuf(..) => return Err(vec![not_framed(b"")]),
         }
         Ok(match wanted {
             Wanted::Nothing => None,

@@ -4,19 +4,24 @@
 //! One transaction ends when the inbox is drained, after [`Limits::interval`], or at [`Limits::bytes`]; it uses one
 //! snapshot of the contracts in force, whose `seq` stands in its records and in its offsets' text.
 
+mod breaker;
 mod desk;
 mod holds;
+mod watchdog;
 
 use crate::{
+    breaker::{BreakerLimits, Herald},
     force::{CatchUp, Snapshot},
     lanes::Lane,
+    look::{Blind, Scout},
     progress::Progress,
     status::EnforcerStatus,
 };
+pub(crate) use desk::judge;
 use desk::{Desk, Step, Stop, Why};
 use holds::{Hold, Holds, Until};
 use kafka::mutants::{Mutant, active};
-use kafka::tx::{Outcome, Polled, Position, TransactionalPort, Trouble};
+use kafka::tx::{Outcome, Polled, Position, TransactionalPort, Trouble, TroubleKind};
 use std::{
     fmt,
     sync::{
@@ -26,6 +31,7 @@ use std::{
     time::Duration,
 };
 use tokio::sync::watch;
+use watchdog::Watchdog;
 
 /// How long a poll waits with no transaction open: the longest a stop or a new contract goes unnoticed.
 const IDLE: Duration = Duration::from_millis(100);
@@ -40,6 +46,8 @@ pub struct Limits {
     pub interval: Duration,
     /// At this many bytes of outputs, which are in memory until the broker has them.
     pub bytes: usize,
+    /// When the circuit breaker of a partition opens.
+    pub breaker: BreakerLimits,
 }
 
 impl Default for Limits {
@@ -48,6 +56,7 @@ impl Default for Limits {
         Self {
             interval: Duration::from_millis(50),
             bytes: 32 * 1024 * 1024,
+            breaker: BreakerLimits::default(),
         }
     }
 }
@@ -62,6 +71,11 @@ pub struct DataPath<P> {
     topics: Vec<String>,
     trouble: Option<Trouble>,
     status: watch::Sender<EnforcerStatus>,
+    scout: Box<dyn Scout>,
+    herald: Option<Herald>,
+    watchdog: Watchdog,
+    /// Whether breakers are to be compared with the facts again, once these have caught up with what was told.
+    compare: bool,
 }
 
 impl<P> fmt::Debug for DataPath<P> {
@@ -85,14 +99,26 @@ impl<P: TransactionalPort> DataPath<P> {
     ) -> Self {
         Self {
             port,
-            desk: Desk::new(view),
+            desk: Desk::new(view, limits.breaker),
             catch_up,
             holds: Holds::default(),
             limits,
             topics: Vec::new(),
             trouble: None,
             status,
+            scout: Box::new(Blind),
+            herald: None,
+            watchdog: Watchdog::default(),
+            compare: false,
         }
+    }
+
+    /// With somebody who looks ahead where a circuit breaker is open, and somebody who hears of it.
+    #[must_use]
+    pub fn with_breaker(mut self, scout: Box<dyn Scout>, herald: Herald) -> Self {
+        self.scout = scout;
+        self.herald = Some(herald);
+        self
     }
 
     /// Run until `stop` is set, then commit what is open and leave the group.
@@ -122,6 +148,7 @@ impl<P: TransactionalPort> DataPath<P> {
             None => {
                 self.follow_view();
                 self.review_holds();
+                self.watch();
                 IDLE
             }
         };
@@ -158,6 +185,7 @@ impl<P: TransactionalPort> DataPath<P> {
         match step {
             Step::Judged => self.recovered(),
             Step::Broken => self.commit(),
+            Step::Trip(trip) => self.trip(trip),
             Step::Stop(stop) => {
                 // What was judged before it stands; the record itself is read again from the committed offset.
                 self.finish();
@@ -248,6 +276,9 @@ impl<P: TransactionalPort> DataPath<P> {
             );
             self.port.subscribe(&self.topics);
         }
+        if self.follow_breakers() {
+            self.apply_holds();
+        }
         self.show();
     }
 
@@ -256,10 +287,11 @@ impl<P: TransactionalPort> DataPath<P> {
             self.commit();
         }
         self.desk.txn = None;
-        let unreadable = self.desk.lanes.reset(positions);
+        let unreadable = self.desk.lanes.reset(positions, self.port.now());
         let snapshot = Arc::clone(&self.desk.view.borrow());
         self.holds
             .review_owned(&self.desk.lanes, &snapshot, unreadable);
+        self.follow_breakers();
         if self.holds.differ_from_applied() {
             self.apply_holds();
         }
@@ -269,12 +301,15 @@ impl<P: TransactionalPort> DataPath<P> {
 
     /// Let go of partitions whose reason to be held is over.
     fn review_holds(&mut self) {
-        if self.holds.is_empty() {
+        if self.holds.is_empty() && !self.compare {
             return;
         }
         let snapshot = Arc::clone(&self.desk.view.borrow());
         let now = self.port.now();
         let mut released = self.holds.release_by_snapshot(&snapshot);
+        released |= self.follow_breakers();
+        released |= self.take_reports();
+        self.send_looks();
         for (topic, partition) in self.holds.due_for_log(now) {
             match self.read_log(&topic, partition) {
                 Ok(()) => {
@@ -296,6 +331,9 @@ impl<P: TransactionalPort> DataPath<P> {
     }
 
     fn note_trouble(&mut self, trouble: Trouble) {
+        if trouble.kind == TroubleKind::Unreadable {
+            self.suspect_all();
+        }
         if self.trouble.as_ref() != Some(&trouble) {
             tracing::warn!(why = %trouble.why, kind = ?trouble.kind, "the data path waits");
             self.trouble = Some(trouble);
@@ -314,7 +352,8 @@ impl<P: TransactionalPort> DataPath<P> {
         let snapshot = Arc::clone(&self.desk.view.borrow());
         let trouble = self.trouble.as_ref().map(|trouble| trouble.why.as_str());
         self.status.send_modify(|status| {
-            holds::describe(status, &snapshot, &self.desk.lanes, &self.holds, trouble);
+            let held = (&self.holds, &self.watchdog);
+            holds::describe(status, &snapshot, &self.desk.lanes, held, trouble);
         });
     }
 

@@ -3,6 +3,7 @@
 //! Whoever folds the governance log publishes a [`Snapshot`] per position; the data path takes the newest one at the
 //! start of each transaction, so a new contract takes effect without a restart and each verdict belongs to one `seq`.
 
+use crate::breaker::Recorded;
 pub use contract::settings::Mode;
 use contract::{
     address::PortAddress,
@@ -75,6 +76,8 @@ pub struct PortEntry {
     pub rules: Arc<dyn Judge>,
     /// Writes events of the active version, for the gateway; none where nobody writes.
     pub writer: Option<Arc<EventWriter>>,
+    /// What the governance log says of its circuit breaker.
+    pub breaker: Recorded,
 }
 
 impl PortEntry {
@@ -89,6 +92,7 @@ impl PortEntry {
             address,
             rules,
             writer: None,
+            breaker: Recorded::default(),
         }
     }
 }

@@ -1,7 +1,9 @@
 //! The owned partitions with what is committed of them and what the open transaction adds.
 
+use crate::breaker::Guard;
 use crate::progress::{Progress, parse_progress};
 use kafka::tx::{self, Position};
+use std::time::Duration;
 
 /// One owned inbox partition.
 #[derive(Debug)]
@@ -10,6 +12,12 @@ pub(crate) struct Lane {
     pub(crate) partition: i32,
     /// Records below it were in the inbox before the governance log was last read to its end for this partition.
     pub(crate) horizon: i64,
+    /// Its circuit breaker.
+    pub(crate) guard: Guard,
+    /// When its last record came, or was last not to be expected, on the port's clock.
+    pub(crate) heard: Duration,
+    /// The next offset to be judged, as committed; `None` before the first commit.
+    committed: Option<i64>,
     /// Committed.
     settled: Progress,
     /// Committed and the open transaction.
@@ -52,6 +60,11 @@ impl Lane {
         self.settled
     }
 
+    /// The next offset to be judged, as committed: where reading starts.
+    pub(crate) fn committed(&self) -> i64 {
+        self.committed.unwrap_or(0)
+    }
+
     /// Time of the newest record of the open transaction.
     pub(crate) fn newest_ms(&self) -> Option<i64> {
         self.newest_ms
@@ -77,13 +90,21 @@ pub(crate) struct Lanes {
 impl Lanes {
     /// Own exactly these from now on. A partition whose text cannot be read is returned with the reason; it is among
     /// the lanes, but must not be read.
-    pub(crate) fn reset(&mut self, positions: &[Position]) -> Vec<(String, i32, String)> {
+    pub(crate) fn reset(
+        &mut self,
+        positions: &[Position],
+        now: Duration,
+    ) -> Vec<(String, i32, String)> {
         let mut unreadable = Vec::new();
         self.last = 0;
-        let former = std::mem::take(&mut self.lanes);
-        let horizon = |at: &Position| {
-            let same = former.iter().find(|lane| lane.is(&at.topic, at.partition));
-            same.map_or(0, |lane| lane.horizon)
+        let mut former = std::mem::take(&mut self.lanes);
+        let mut kept = |at: &Position| {
+            let mut former = former.iter_mut();
+            let same = former.find(|lane| lane.is(&at.topic, at.partition));
+            same.map_or((0, Guard::default(), now), |lane| {
+                lane.guard.window.undo();
+                (lane.horizon, std::mem::take(&mut lane.guard), lane.heard)
+            })
         };
         self.lanes = positions
             .iter()
@@ -92,10 +113,14 @@ impl Lanes {
                     unreadable.push((at.topic.clone(), at.partition, error.to_string()));
                     Progress::default()
                 });
+                let (horizon, guard, heard) = kept(at);
                 Lane {
                     topic: at.topic.clone(),
                     partition: at.partition,
-                    horizon: horizon(at),
+                    horizon,
+                    guard,
+                    heard,
+                    committed: at.next,
                     settled,
                     current: settled,
                     next: None,
@@ -149,7 +174,8 @@ impl Lanes {
         for lane in self.lanes.iter_mut().filter(|lane| lane.next.is_some()) {
             lane.current.seq = seq;
             lane.settled = lane.current;
-            lane.next = None;
+            lane.committed = lane.next.take();
+            lane.guard.window.settle();
             lane.newest_ms = None;
         }
     }
@@ -159,8 +185,14 @@ impl Lanes {
         for lane in &mut self.lanes {
             lane.current = lane.settled;
             lane.next = None;
+            lane.guard.window.undo();
             lane.newest_ms = None;
         }
+    }
+
+    /// All of them, to be changed.
+    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Lane> {
+        self.lanes.iter_mut()
     }
 
     /// All of them.

@@ -1,8 +1,10 @@
 //! The enforcer as a service: one data path on its own OS thread, started and stopped from outside.
 
 use crate::{
+    breaker::{Acts, Herald},
     data_path::{DataPath, Limits},
     force::{CatchUp, CatchUpFailed, Snapshot},
+    look::{Blind, KafkaScout, Scout},
     status::EnforcerStatus,
 };
 use kafka::{
@@ -78,6 +80,7 @@ pub struct Enforcer {
     stop: Arc<AtomicBool>,
     thread: JoinHandle<()>,
     status: watch::Receiver<EnforcerStatus>,
+    acts: Option<Acts>,
 }
 
 impl fmt::Debug for Enforcer {
@@ -102,19 +105,32 @@ impl Enforcer {
         let (sender, status) = watch::channel(EnforcerStatus::default());
         let catch_up = Shared(Arc::new(Mutex::new(catch_up)));
         let stopping = Arc::clone(&stop);
+        let (herald, acts) = Herald::new();
+        let outside = Outside {
+            view,
+            catch_up,
+            herald,
+            status: sender,
+        };
         let thread = thread::Builder::new()
             .name(format!("enforcer-{}", config.slot))
-            .spawn(move || keep_running(&config, &view, &catch_up, &sender, &stopping))?;
+            .spawn(move || keep_running(&config, &outside, &stopping))?;
         Ok(Self {
             stop,
             thread,
             status,
+            acts: Some(acts),
         })
     }
 
     /// What it is doing.
     pub fn status(&self) -> watch::Receiver<EnforcerStatus> {
         self.status.clone()
+    }
+
+    /// What its circuit breakers do, for whoever makes facts of it; once.
+    pub fn take_acts(&mut self) -> Option<Acts> {
+        self.acts.take()
     }
 
     /// Commit what is open, leave the group, end the thread. Blocks for up to ten seconds.
@@ -135,24 +151,43 @@ impl Enforcer {
     }
 }
 
+/// What a data path is given, again and again.
+struct Outside<C> {
+    view: watch::Receiver<Arc<Snapshot>>,
+    catch_up: Shared<C>,
+    herald: Herald,
+    status: watch::Sender<EnforcerStatus>,
+}
+
 /// Run data paths one after the other until stopped; there is more than one only after a panic, which is a bug of ours
 /// and must not stop the mesh. Nothing is lost by it: the next one starts from the committed offsets.
 fn keep_running<C: CatchUp + 'static>(
     config: &EnforcerConfig,
-    view: &watch::Receiver<Arc<Snapshot>>,
-    catch_up: &Shared<C>,
-    status: &watch::Sender<EnforcerStatus>,
+    outside: &Outside<C>,
     stop: &AtomicBool,
 ) {
     while !stop.load(Ordering::Relaxed) {
         let ended = catch_unwind(AssertUnwindSafe(|| {
             let port = KafkaPort::new(&config.tx());
-            let catch_up = Box::new(catch_up.clone());
-            DataPath::new(port, view.clone(), catch_up, config.limits, status.clone()).run(stop);
+            let catch_up = Box::new(outside.catch_up.clone());
+            let (view, status) = (outside.view.clone(), outside.status.clone());
+            DataPath::new(port, view, catch_up, config.limits, status)
+                .with_breaker(scout(&config.cluster), outside.herald.clone())
+                .run(stop);
         }));
         if ended.is_err() {
             tracing::error!("the data path panicked, starting it again");
             thread::sleep(RESTART_PAUSE);
+        }
+    }
+}
+
+fn scout(cluster: &Cluster) -> Box<dyn Scout> {
+    match KafkaScout::spawn(cluster.clone()) {
+        Ok(scout) => Box::new(scout),
+        Err(error) => {
+            tracing::error!(%error, "no thread to look ahead: open circuit breakers wait for a reset");
+            Box::new(Blind)
         }
     }
 }

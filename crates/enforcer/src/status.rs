@@ -12,6 +12,8 @@ pub enum PortState {
     Running,
     /// A partition waits because its next event cannot be judged now; it goes on by itself when it can.
     Paused(String),
+    /// The circuit breaker of a partition is open, or an operator holds the port: its events wait.
+    Breaker(String),
     /// The data path cannot reach the cluster or lost its clients; it keeps trying.
     Stalled(String),
 }

@@ -1,6 +1,7 @@
 //! What can be proposed, and what is stamped on it before it is decided.
 
 use crate::body;
+use crate::breaker::BreakerAct;
 use contract::document::Document;
 use std::collections::BTreeMap;
 
@@ -43,6 +44,8 @@ pub enum Command {
     Activate(body::Activated),
     /// Record that quarantined events were redriven.
     RecordRedrive(body::Redriven),
+    /// Record what a circuit breaker did, hold a port, or reset its breaker.
+    Breaker(BreakerAct),
     /// A proposal that could not be read; it is refused, and the refusal is a fact.
     Unreadable(Vec<body::Refusal>),
 }
@@ -55,6 +58,7 @@ impl Command {
             Command::Apply(_) => "apply",
             Command::Activate(_) => "activate",
             Command::RecordRedrive(_) => "redriven",
+            Command::Breaker(_) => "breaker",
             Command::Unreadable(_) => "unreadable",
         }
     }
@@ -69,6 +73,7 @@ impl Command {
             Command::Found(_)
             | Command::Activate(_)
             | Command::RecordRedrive(_)
+            | Command::Breaker(_)
             | Command::Unreadable(_) => Vec::new(),
         }
     }

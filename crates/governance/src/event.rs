@@ -4,6 +4,7 @@ use crate::body::{
     Activated, ContractVersion, ContractVersionV1, ContractVersionV2, Domain, Founded, Port,
     Product, Redriven, Rejected, Team,
 };
+use crate::breaker::Breaker;
 use apache_avro::Schema;
 use apache_avro::reader::datum::GenericDatumReader;
 use apache_avro::writer::datum::GenericDatumWriter;
@@ -116,6 +117,14 @@ events! {
     ContractVersionActivated(Activated) = "mesh.contract.version.activated.v1",
     /// Quarantined events were sent through the inbox again.
     QuarantineRedriven(Redriven) = "mesh.quarantine.redriven.v1",
+    /// A port's circuit breaker opened on a partition.
+    BreakerOpened(Breaker) = "mesh.port.breaker.opened.v1",
+    /// A port's circuit breaker closed by itself on a partition.
+    BreakerClosed(Breaker) = "mesh.port.breaker.closed.v1",
+    /// Somebody holds a port.
+    BreakerHeld(Breaker) = "mesh.port.breaker.held.v1",
+    /// Somebody reset a port's circuit breaker.
+    BreakerReset(Breaker) = "mesh.port.breaker.reset.v1",
     /// A proposal was refused.
     ProposalRejected(Rejected) = "mesh.proposal.rejected.v1",
 }
@@ -140,6 +149,10 @@ impl Event {
             Event::PortOpened(body) => format!("port/{}", body.address),
             Event::ContractVersionActivated(body) => format!("port/{}", body.port),
             Event::QuarantineRedriven(body) => format!("port/{}", body.port),
+            Event::BreakerOpened(body)
+            | Event::BreakerClosed(body)
+            | Event::BreakerHeld(body)
+            | Event::BreakerReset(body) => format!("port/{}", body.port),
             Event::ProposalRejected(_) => format!("proposal/{proposal_id}"),
         }
     }

@@ -59,6 +59,10 @@ pub fn first_broken_by(mesh: &Mesh, fact: &Fact) -> Option<(&'static str, String
         | Event::ContractVersionApprovedV1(_)
         | Event::ContractVersionApprovedV2(_)
         | Event::QuarantineRedriven(_)
+        | Event::BreakerOpened(_)
+        | Event::BreakerClosed(_)
+        | Event::BreakerHeld(_)
+        | Event::BreakerReset(_)
         | Event::ProposalRejected(_) => None,
     }
 }

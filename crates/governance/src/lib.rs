@@ -6,11 +6,12 @@
 //!                            └──────────────── mesh ◀──evolve── log::fold (checked) ◀──┘
 //! ```
 //!
-//! Reading order: [`body`] and [`event`] (what is stored), [`fact`] (its bytes), [`mesh`] (the state and its hash),
+//! Reading order: [`body`], [`breaker`] and [`event`] (what is stored), [`fact`] (its bytes), [`mesh`] (the state and its hash),
 //! [`log`] (reading with checks), [`command`], [`decide`] and [`refusal`] (the rules), [`invariants`], [`merkle`],
 //! [`people`] (personal data), [`proposal`] and [`outcome`] (requests and replies on the wire).
 
 pub mod body;
+pub mod breaker;
 pub mod command;
 pub mod decide;
 pub mod event;

@@ -5,6 +5,7 @@
 //! the live one at the same position.
 
 use crate::body;
+use crate::breaker::Breaker;
 use crate::event::Event;
 use crate::fact::{Fact, Hash, hex, leaf_hash};
 use crate::merkle::Merkle;
@@ -84,6 +85,23 @@ pub struct Port {
     pub opened: Entity<body::Port>,
     /// Activations in order; the last one is in force.
     pub activations: Vec<Activation>,
+    /// The circuit breaker, once there is a fact about it. Without one the state's bytes are what they were before
+    /// there were breakers.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub breaker: Option<BreakerState>,
+}
+
+/// A port's circuit breaker.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct BreakerState {
+    /// The newest fact about it.
+    pub changed_seq: u64,
+    /// Its time, UTC ms.
+    pub changed_ms: i64,
+    /// The newest reset.
+    pub reset_seq: Option<u64>,
+    /// The breaker after the newest fact.
+    pub state: Breaker,
 }
 
 /// A contract version put in force.
@@ -167,6 +185,7 @@ impl Mesh {
                 let port = Port {
                     opened: entity(fact, body.clone()),
                     activations: Vec::new(),
+                    breaker: None,
                 };
                 self.ports.entry(body.address.clone()).or_insert(port);
             }
@@ -183,8 +202,24 @@ impl Mesh {
                     });
                 }
             }
+            Event::BreakerOpened(body) | Event::BreakerClosed(body) | Event::BreakerHeld(body) => {
+                self.change_breaker(fact, body, None);
+            }
+            Event::BreakerReset(body) => self.change_breaker(fact, body, Some(fact.seq)),
             // Acts, and not the state of anything.
             Event::QuarantineRedriven(_) | Event::ProposalRejected(_) => {}
+        }
+    }
+
+    fn change_breaker(&mut self, fact: &Fact, body: &Breaker, reset: Option<u64>) {
+        if let Some(port) = self.ports.get_mut(&body.port) {
+            let before = port.breaker.as_ref().and_then(|before| before.reset_seq);
+            port.breaker = Some(BreakerState {
+                changed_seq: fact.seq,
+                changed_ms: fact.time_ms,
+                reset_seq: reset.or(before),
+                state: body.clone(),
+            });
         }
     }
 

@@ -5,6 +5,7 @@
 //! Source: CloudEvents 1.0.2, Kafka protocol binding, sections 3.2 and 3.3.
 
 use crate::body::{Activated, Redriven, Refusal};
+use crate::breaker::BreakerAct;
 use crate::refusal::{Code, refuse};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -17,6 +18,10 @@ pub const ACTIVATE: &str = "mesh.proposal.activate.v1";
 pub const REDRIVEN: &str = "mesh.proposal.redriven.v1";
 /// Media type of that record at the API.
 pub const REDRIVEN_TYPE: &str = "application/vnd.meshlog.redriven+json";
+/// `type` of an act about a port's circuit breaker.
+pub const BREAKER: &str = "mesh.proposal.breaker.v1";
+/// Media type of such an act at the API.
+pub const BREAKER_TYPE: &str = "application/vnd.meshlog.breaker+json";
 /// `datacontenttype` of a [`Bundle`].
 pub const BUNDLE: &str = "application/vnd.meshlog.bundle+json";
 /// CloudEvents attribute with the principal that the API has authenticated; believed on `mesh.proposals` only.
@@ -67,6 +72,8 @@ pub enum Request {
     Activate(Activated),
     /// Record a redrive.
     RecordRedrive(Redriven),
+    /// Do or record something about a circuit breaker.
+    Breaker(BreakerAct),
     /// It cannot be read; the reasons are the answer.
     Unreadable(Vec<Refusal>),
 }
@@ -175,6 +182,14 @@ fn proposal(attributes: Attributes, data: &[u8]) -> Proposal {
                 Request::Unreadable(vec![refuse(Code::Redrive, "", "", message, "")])
             }
         },
+        BREAKER => match serde_json::from_slice(data) {
+            Ok(act) => Request::Breaker(act),
+            Err(error) => {
+                let message = format!("the act about the circuit breaker does not parse: {error}");
+                let way_out = r#"as {"act":"hold","port":"…"} or {"act":"reset","port":"…"}"#;
+                Request::Unreadable(vec![refuse(Code::Breaker, "", "", message, way_out)])
+            }
+        },
         other => {
             let message = format!("command `{other}` is not known");
             let refusal = refuse(
@@ -182,7 +197,7 @@ fn proposal(attributes: Attributes, data: &[u8]) -> Proposal {
                 "",
                 "/type",
                 message,
-                format!("use {APPLY} or {REDRIVEN}"),
+                format!("use {APPLY}, {BREAKER} or {REDRIVEN}"),
             );
             Request::Unreadable(vec![refusal])
         }
@@ -275,6 +290,23 @@ mod tests {
         assert_eq!(binary, structured);
         assert_eq!(binary.id, "flights#1");
         assert!(matches!(binary.request, Request::Apply(_)));
+    }
+
+    #[test]
+    fn acts_about_breakers_are_read() {
+        for (data, known) in [
+            (r#"{"act":"hold","port":"a.b.c.v1"}"#, true),
+            (
+                r#"{"act":"reset","port":"a.b.c.v1","reason":"mended"}"#,
+                true,
+            ),
+            (r#"{"act":"explode","port":"a.b.c.v1"}"#, false),
+            (r#"{"act":"hold","port":"a.b.c.v1","partition":1}"#, false),
+        ] {
+            let attributes = [("ce_type", BREAKER), ("ce_source", "s"), ("ce_id", "1")];
+            let request = read(&headers(&attributes), data.as_bytes(), "x").request;
+            assert_eq!(matches!(request, Request::Breaker(_)), known, "{data}");
+        }
     }
 
     #[test]

@@ -53,6 +53,8 @@ codes! {
     Settled = "MESH-2015",
     /// The record of a redrive does not fit the port.
     Redrive = "MESH-2016",
+    /// The act about a circuit breaker does not fit the port.
+    Breaker = "MESH-2030",
 }
 
 /// A refusal.

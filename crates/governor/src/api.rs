@@ -16,7 +16,9 @@ use axum::routing::post;
 use governance::decide::decide;
 use governance::outcome::{Outcome, Reply};
 use governance::people::People;
-use governance::proposal::{self, ACTOR, APPLY, AUTHENTICATED_BY, REDRIVEN, REDRIVEN_TYPE};
+use governance::proposal::{
+    self, ACTOR, APPLY, AUTHENTICATED_BY, BREAKER, BREAKER_TYPE, REDRIVEN, REDRIVEN_TYPE,
+};
 use kafka::{Admin, Cluster, Header, LogEvent, LogReader, Outgoing, Producer, StartError};
 use serde::Deserialize;
 use serde_json::json;
@@ -220,6 +222,8 @@ fn is_principal(principal: &str) -> bool {
 fn request_headers(id: &str, content_type: &str, principal: &str) -> Vec<(String, String)> {
     let kind = if content_type.starts_with(REDRIVEN_TYPE) {
         REDRIVEN
+    } else if content_type.starts_with(BREAKER_TYPE) {
+        BREAKER
     } else {
         APPLY
     };

@@ -14,6 +14,9 @@ use governance::proposal::{Bundle, BundledFile, Proposal, Request, document_refu
 /// The actor of the provisioner's own proposals.
 pub const PROVISIONER: &str = "system:provisioner";
 
+/// The actor of what the enforcers propose.
+pub const ENFORCER: &str = "system:enforcer";
+
 /// A proposal, ready to be decided.
 #[derive(Debug)]
 pub struct Prepared {
@@ -51,8 +54,18 @@ pub fn prepare(
     let command = match proposal.request {
         Request::Apply(bundle) => read_bundle(mesh, people, &bundle, &id, &mut entries),
         Request::Activate(activated) if from_provisioner => Command::Activate(activated),
-        Request::Activate(_) => Command::Unreadable(vec![not_for_domains()]),
+        Request::Activate(_) => Command::Unreadable(vec![not_for_domains(
+            "only the provisioner puts contract versions in force",
+            "apply the contract; activation follows by itself",
+        )]),
         Request::RecordRedrive(redriven) => Command::RecordRedrive(redriven),
+        Request::Breaker(act) if act.is_enforcers() && actor != ENFORCER => {
+            Command::Unreadable(vec![not_for_domains(
+                "only the enforcer says that a circuit breaker opened or closed by itself",
+                "`hold` and `reset` are for people",
+            )])
+        }
+        Request::Breaker(act) => Command::Breaker(act),
         Request::Unreadable(reasons) => Command::Unreadable(reasons),
     };
     let stamp = Stamp {
@@ -100,15 +113,15 @@ fn identify(people: &mut People, channel: &Channel, proposal: &Proposal) -> Iden
     }
 }
 
-fn not_for_domains() -> Refusal {
+fn not_for_domains(message: &str, way_out: &str) -> Refusal {
     Refusal {
         code: governance::refusal::Code::UnknownCommand
             .as_str()
             .to_owned(),
         document: String::new(),
         path: "/type".to_owned(),
-        message: "only the provisioner puts contract versions in force".to_owned(),
-        way_out: "apply the contract; activation follows by itself".to_owned(),
+        message: message.to_owned(),
+        way_out: way_out.to_owned(),
     }
 }
 
@@ -207,6 +220,56 @@ fn known_text<'a>(mesh: &'a Mesh, document: &Document) -> Option<&'a str> {
             versions
                 .get(&version)
                 .map(|known| known.state.document.as_str())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use governance::breaker::BreakerAct;
+
+    fn people() -> People {
+        let mut people = People::default();
+        let (key, entry) = People::secret_entry(&[1; 32]);
+        let entry = serde_json::to_vec(&entry).expect("json");
+        people.apply(&key, Some(&entry)).expect("applies");
+        people
+    }
+
+    /// Whether an act is taken from whoever sends it.
+    fn is_taken(channel: &Channel, actor: &str, act: BreakerAct) -> bool {
+        let proposal = Proposal {
+            id: "s#1".to_owned(),
+            actor: Some(actor.to_owned()),
+            authenticated_by: None,
+            request: Request::Breaker(act),
+        };
+        let prepared = prepare(&Mesh::default(), &mut people(), channel, proposal, 0);
+        matches!(prepared.command, Command::Breaker(_))
+    }
+
+    #[test]
+    fn only_the_enforcer_says_that_a_breaker_closed_by_itself() {
+        let closed = BreakerAct::Closed {
+            port: "a.b.c.v1".to_owned(),
+            partition: 0,
+            reason: String::new(),
+        };
+        let reset = BreakerAct::Reset {
+            port: "a.b.c.v1".to_owned(),
+            reason: None,
+        };
+        let domain = Channel::Domain("a".to_owned());
+        for (channel, actor, says, resets) in [
+            (&Channel::Mesh, ENFORCER, true, true),
+            (&Channel::Mesh, "alice", false, true),
+            (&Channel::Mesh, PROVISIONER, false, true),
+            // What a domain's record says of its sender is nothing.
+            (&domain, ENFORCER, false, true),
+        ] {
+            assert_eq!(is_taken(channel, actor, closed.clone()), says, "{actor}");
+            assert_eq!(is_taken(channel, actor, reset.clone()), resets, "{actor}");
         }
     }
 }

@@ -20,6 +20,7 @@ pub mod cluster;
 pub mod dev;
 pub mod log_writer;
 pub mod mutants;
+pub mod probe;
 pub mod producer;
 pub mod reader;
 pub mod record;

@@ -146,6 +146,8 @@ pub enum TroubleKind {
     BrokerAway,
     /// Another producer took our transactional id; we stand by and come back later.
     Fenced,
+    /// A batch of one of the owned partitions cannot be read; nothing behind it is taken.
+    Unreadable,
     /// The client had to be thrown away, or cannot read a partition; it is tried again with a growing pause.
     Stalled,
 }

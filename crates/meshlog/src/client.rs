@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use anyhow::Context;
 use governance::body::{Redriven, Refusal};
-use governance::proposal::{BUNDLE, Bundle, REDRIVEN_TYPE};
+use governance::breaker::BreakerAct;
+use governance::proposal::{BREAKER_TYPE, BUNDLE, Bundle, REDRIVEN_TYPE};
 use kafka::Cluster;
 use reqwest::{Method, RequestBuilder, StatusCode, Url};
 use serde::Deserialize;
@@ -274,6 +275,15 @@ impl Client {
             .request(Method::POST, &["proposals"], &[])
             .header("content-type", REDRIVEN_TYPE)
             .body(serde_json::to_vec(redriven)?);
+        self.answered(request).await
+    }
+
+    /// Propose an act about a port's circuit breaker. A refusal is an answer, not an error.
+    pub(crate) async fn act_on_breaker(&self, act: &BreakerAct) -> anyhow::Result<Answer> {
+        let request = self
+            .request(Method::POST, &["proposals"], &[])
+            .header("content-type", BREAKER_TYPE)
+            .body(serde_json::to_vec(act)?);
         self.answered(request).await
     }
 

@@ -27,6 +27,8 @@ pub(crate) struct Config {
     pub(crate) registry: Registry,
     /// The catalog.
     pub(crate) catalog: Catalog,
+    /// The enforcer.
+    pub(crate) enforcer: Enforcer,
     /// The gateway.
     pub(crate) gateway: Gateway,
     /// Kafka.
@@ -65,6 +67,28 @@ pub(crate) struct Catalog {
     pub(crate) registry: String,
     /// Where the snapshot is kept; empty = nowhere.
     pub(crate) dir: String,
+}
+
+/// `[enforcer]`
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Enforcer {
+    /// The circuit breaker of every partition.
+    pub(crate) breaker: Breaker,
+}
+
+/// `[enforcer.breaker]`
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Breaker {
+    /// Verdicts looked back on.
+    pub(crate) window: u32,
+    /// Verdicts without which it stays closed.
+    pub(crate) minimum: u32,
+    /// Percent of them refused beyond which it opens; 100 is never.
+    pub(crate) share: u32,
+    /// Time to the second look ahead; it doubles from look to look.
+    pub(crate) cool_down_seconds: u64,
 }
 
 /// `[gateway]`

@@ -1,6 +1,7 @@
 //! Whole-system tests: the built program `meshlog` on a real Kafka, used as its users use it.
 
 mod apart;
+mod breaker;
 mod checker;
 mod cli;
 mod control;
@@ -17,3 +18,4 @@ mod registries;
 mod registry;
 mod rules;
 mod script;
+mod unreadable;

@@ -92,6 +92,10 @@ fn body_json(event: &Event) -> Value {
         Event::PortOpened(body) => json!(body),
         Event::ContractVersionActivated(body) => json!(body),
         Event::QuarantineRedriven(body) => json!(body),
+        Event::BreakerOpened(body)
+        | Event::BreakerClosed(body)
+        | Event::BreakerHeld(body)
+        | Event::BreakerReset(body) => json!(body),
         Event::ProposalRejected(body) => json!(body),
     }
 }

@@ -87,46 +87,60 @@ fn projector_text(text: &mut Text, view: &View, version: &str) {
 
 type Of = fn(&StatsAnswer) -> u64;
 
+/// Name, kind, help and figure of what is said of every port.
+const OF_PORT: [(&str, &str, &str, Of); 8] = [
+    (
+        "meshlog_port_inbox_total",
+        "counter",
+        "Events judged.",
+        |port| port.inbox,
+    ),
+    (
+        "meshlog_port_accepted_total",
+        "counter",
+        "Events that met the contract.",
+        |port| port.accepted,
+    ),
+    (
+        "meshlog_port_quarantined_total",
+        "counter",
+        "Events quarantined.",
+        |port| port.quarantined,
+    ),
+    (
+        "meshlog_port_shadowed_total",
+        "counter",
+        "Events accepted that a rule or a port in shadow would have refused.",
+        |port| port.shadowed,
+    ),
+    (
+        "meshlog_port_lag",
+        "gauge",
+        "Records not yet judged.",
+        |port| port.lag,
+    ),
+    (
+        "meshlog_port_running",
+        "gauge",
+        "1 while events are being judged.",
+        |port| u64::from(port.state == RunState::Running),
+    ),
+    (
+        "meshlog_port_stalled",
+        "gauge",
+        "1 while events should be judged and are not.",
+        |port| u64::from(port.state == RunState::Stalled),
+    ),
+    (
+        "meshlog_port_breaker_open",
+        "gauge",
+        "1 while the circuit breaker is open on a partition, or the port is held.",
+        |port| u64::from(port.state == RunState::Breaker),
+    ),
+];
+
 fn ports_text(text: &mut Text, ports: &[StatsAnswer]) {
-    let metrics: [(&str, &str, &str, Of); 6] = [
-        (
-            "meshlog_port_inbox_total",
-            "counter",
-            "Events judged.",
-            |port| port.inbox,
-        ),
-        (
-            "meshlog_port_accepted_total",
-            "counter",
-            "Events that met the contract.",
-            |port| port.accepted,
-        ),
-        (
-            "meshlog_port_quarantined_total",
-            "counter",
-            "Events quarantined.",
-            |port| port.quarantined,
-        ),
-        (
-            "meshlog_port_shadowed_total",
-            "counter",
-            "Events accepted that a rule or a port in shadow would have refused.",
-            |port| port.shadowed,
-        ),
-        (
-            "meshlog_port_lag",
-            "gauge",
-            "Records not yet judged.",
-            |port| port.lag,
-        ),
-        (
-            "meshlog_port_running",
-            "gauge",
-            "1 while events are being judged.",
-            |port| u64::from(port.state == RunState::Running),
-        ),
-    ];
-    for (name, kind, help, of) in metrics {
+    for (name, kind, help, of) in OF_PORT {
         text.head(name, kind, help);
         for port in ports {
             text.line(name, &[("port", &port.port)], of(port));

@@ -59,10 +59,27 @@ pub(crate) fn port_json(mesh: &Mesh, info: &PortInfo<'_>) -> Value {
         "key": contract.map(|contract| &contract.key),
         "mode": contract.map(|contract| &contract.settings.mode),
         "schemas": info.active().map(|active| &active.bindings),
-        "activations": activations,
+        "activations": activations, "breaker": breaker_json(info),
         "readers": model::readers(mesh, &body.contract_id).collect::<Vec<_>>(),
         "opened_seq": info.port.opened.created_seq,
         "opened_at": time_text(info.port.opened.changed_ms),
+    })
+}
+
+/// A port's circuit breaker as the facts say it.
+fn breaker_json(info: &PortInfo<'_>) -> Value {
+    let Some(breaker) = &info.port.breaker else {
+        return json!({ "state": "closed", "held": null, "open": [] });
+    };
+    let state = &breaker.state;
+    let word = match &state.held {
+        Some(_) => "held",
+        None if state.open.is_empty() => "closed",
+        None => "open",
+    };
+    json!({
+        "state": word, "held": state.held, "open": state.open,
+        "seq": breaker.changed_seq, "since": time_text(breaker.changed_ms),
     })
 }
 
@@ -93,6 +110,7 @@ pub(crate) async fn port_stats(
         Some(live) => live(&info.body.address).unwrap_or_else(|| presumed(info, 1)),
         None => presumed(info, site.stats().enforcers().await?),
     };
+    let live = with_breaker(info, live);
     let contract = info.contract.map(|(_, approved)| &approved.state);
     Ok(StatsAnswer {
         port: info.body.address.clone(),
@@ -109,6 +127,20 @@ pub(crate) async fn port_stats(
         why: live.why,
         last_event_at: live.last_event_ms.map(time_text),
     })
+}
+
+/// The enforcer of this process owns some partitions of a port, or none: an open breaker of another one is known by its
+/// fact.
+fn with_breaker(info: &PortInfo<'_>, live: LivePort) -> LivePort {
+    let recorded = info.port.breaker.as_ref().map(|breaker| &breaker.state);
+    match recorded {
+        Some(breaker) if live.state == RunState::Running && !breaker.is_closed() => LivePort {
+            state: RunState::Breaker,
+            why: Some(breaker.to_string()),
+            ..live
+        },
+        Some(_) | None => live,
+    }
 }
 
 /// The state of a port that no enforcer of this process knows of: by the log, and by how many enforcers there are.

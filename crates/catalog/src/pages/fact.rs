@@ -70,8 +70,28 @@ pub(crate) fn sentence(event: &Event) -> Markup {
         Event::QuarantineRedriven(body) => html! {
             (body.sent) " quarantined events of " a href={ "/ports/" (body.port) } { (body.port) } " redriven"
         },
+        Event::BreakerOpened(body) => html! {
+            "Circuit breaker of " (port(&body.port)) " opened: "
+            (body.partition.and_then(|partition| body.opening(partition)).map(ToString::to_string).unwrap_or_default())
+        },
+        Event::BreakerClosed(body) => html! {
+            "Circuit breaker of " (port(&body.port)) " closed on partition " (body.partition.unwrap_or_default())
+            @if let Some(reason) = &body.reason { ": " (reason) }
+        },
+        Event::BreakerHeld(body) => html! {
+            "Port " (port(&body.port)) " held"
+            @if let Some(reason) = &body.reason { ": " (reason) }
+        },
+        Event::BreakerReset(body) => html! {
+            "Circuit breaker of " (port(&body.port)) " reset"
+            @if let Some(reason) = &body.reason { ": " (reason) }
+        },
         Event::ProposalRejected(body) => refused(body),
     }
+}
+
+fn port(address: &str) -> Markup {
+    html! { a href={ "/ports/" (address) } { (address) } }
 }
 
 fn refused(body: &Rejected) -> Markup {

@@ -7,6 +7,7 @@ use super::{fact, snippets};
 use crate::api::{Problem, Site, no_port, no_product};
 use crate::history::Entry;
 use crate::model::{self, PortInfo};
+use crate::stats::RunState;
 use crate::view::View;
 use axum::extract::{Extension, Path, State};
 use axum::response::Redirect;
@@ -140,6 +141,7 @@ fn port_section(site: &Site, view: &View, info: &PortInfo<'_>, stats: &Stats) ->
             }
             @if !body.description.is_empty() { p.about { (body.description) } }
             @if let Some(why) = stats.and_then(|stats| stats.why.as_ref()) { p.banner.inline { (why) } }
+            @if state == Some(RunState::Breaker.as_str()) { (breaker(body)) }
             dl.numbers.compact {
                 div { dt { "Received" } dd { (counter(stats, "inbox")) } }
                 div { dt { "Accepted" } dd { (counter(stats, "accepted")) } }
@@ -165,6 +167,16 @@ fn port_section(site: &Site, view: &View, info: &PortInfo<'_>, stats: &Stats) ->
                 (snippets::all(site, info, &approved.state))
             }
         }
+    }
+}
+
+/// What to do about an open circuit breaker.
+fn breaker(body: &body::Port) -> Markup {
+    html! {
+        p { "The circuit breaker is open: events wait in the inbox, none is lost. It closes by itself once the newest "
+            "events meet the contract, unless an operator holds it; this closes it now, and what waits goes to "
+            "quarantine where the contract refuses it:" }
+        (code(&format!("meshlog breaker reset {}", body.address)))
     }
 }
 

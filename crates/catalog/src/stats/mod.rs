@@ -50,6 +50,8 @@ pub enum RunState {
     Running,
     /// They wait for something that is known.
     Paused,
+    /// A circuit breaker is open, or an operator holds the port: they wait in the inbox.
+    Breaker,
     /// They should be, and are not.
     Stalled,
 }
@@ -60,6 +62,7 @@ impl RunState {
         match self {
             RunState::Running => "running",
             RunState::Paused => "paused",
+            RunState::Breaker => "breaker",
             RunState::Stalled => "stalled",
         }
     }

@@ -4,7 +4,7 @@
 //! names, or the only one there is. An event says which message it is by the numbers in front of it
 //! ([`MessageIndexes`]); another message of the same file is no event of the port, however well it decodes.
 
-use super::{Demands, MessageIndexes, ProtobufValidator, Schema, program};
+use super::{Demands, MessageIndexes, ProtobufValidator, Schema, Selected, program};
 use crate::schema_error::SchemaError;
 use crate::settings::{LogicalTypes, Treatment};
 use crate::source::Imported;
@@ -13,6 +13,7 @@ use crate::validator;
 use crate::verdict::{Code, Reason};
 use prost_reflect::{Cardinality, DynamicMessage, Kind, MessageDescriptor, SerializeOptions};
 use serde_json::Value;
+use std::collections::BTreeSet;
 
 /// Most messages named in an error.
 const MAX_NAMED: usize = 8;
@@ -124,6 +125,30 @@ impl ProtobufEvents {
                 &error.to_string(),
             )]
         })
+    }
+
+    /// The part of an event that holds these members; `None` where it has to be decoded as a whole.
+    pub fn select(&self, members: Option<&BTreeSet<String>>) -> Option<Selected> {
+        Selected::of(&self.descriptor, members?)
+    }
+
+    /// Check what follows the schema's id, and decode the selected part as [`Self::decode_json`] shows it.
+    ///
+    /// # Errors
+    /// Every reason against it, as [`Self::check`].
+    pub fn decode_selected(
+        &self,
+        header: Option<&[u8]>,
+        body: &[u8],
+        selected: Option<&Selected>,
+    ) -> Result<Value, Vec<Reason>> {
+        let Some(selected) = selected else {
+            return self.decode_json(header, body);
+        };
+        let message = self.unframed(header, body)?;
+        self.validator.check_message(&self.indexes, message)?;
+        let shown = selected.decode(message).and_then(|part| to_json(&part));
+        shown.map_err(|error| vec![Reason::new(Code::Undecodable, "", self.message(), &error)])
     }
 
     fn unframed<'a>(

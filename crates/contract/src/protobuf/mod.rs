@@ -28,6 +28,7 @@ mod normal;
 mod parser;
 mod print;
 mod program;
+mod select;
 #[cfg(test)]
 mod tests;
 mod wire;
@@ -37,6 +38,7 @@ pub use check::{Demands, ProtobufValidator};
 pub use compile::Schema;
 pub use event::{EventField, ProtobufEvents};
 pub use indexes::MessageIndexes;
+pub use select::Selected;
 
 pub(crate) use compile::{check, derived_json_name};
 pub(crate) use event::{to_json, type_name};

@@ -380,6 +380,21 @@ fn whole(bytes: &[u8], size: usize) -> Result<(), Fault> {
     }
 }
 
+/// The bytes of the fields with these numbers, as they stand in a message that has passed the walk.
+pub(super) fn picked(message: &[u8], numbers: &[u32]) -> Result<Vec<u8>, Fault> {
+    let cursor = &mut Cursor::new(message);
+    let mut bytes = Vec::with_capacity(message.len().min(256));
+    while !cursor.rest.is_empty() {
+        let start = cursor.rest;
+        let (number, form) = cursor.tag()?;
+        skip(cursor, number, form, 0)?;
+        if numbers.contains(&number) {
+            bytes.extend_from_slice(&start[..start.len() - cursor.rest.len()]);
+        }
+    }
+    Ok(bytes)
+}
+
 /// Over a field that the message does not have.
 fn skip(cursor: &mut Cursor<'_>, number: u32, form: Form, depth: u8) -> Result<(), Fault> {
     match form {

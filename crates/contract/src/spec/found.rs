@@ -139,7 +139,7 @@ fn record(schema: &validator::Schema<'_>) -> Result<String, String> {
         (_, error) => unparsed(error),
     })?;
     Ok(match compiled {
-        Validator::Protobuf(events) => events.message().to_owned(),
+        Validator::Protobuf(events, _) => events.message().to_owned(),
         Validator::Avro(..) | Validator::Json(_) => schema.record.to_owned(),
     })
 }

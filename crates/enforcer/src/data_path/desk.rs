@@ -1,6 +1,7 @@
 //! The desk: one record judged and sent on, within the open transaction.
 
 use crate::{
+    breaker::{BreakerLimits, Guard, Tripped},
     envelope::{self, Refusal, SOURCE, Source, WOULD_REFUSE, size_bound},
     force::{Mode, PortEntry, Snapshot},
     lanes::{Disposed, Lanes},
@@ -26,6 +27,8 @@ pub(super) enum Step {
     Broken,
     /// It cannot be judged now; nothing was done with it.
     Stop(Stop),
+    /// The circuit breaker of its partition opens; nothing was done with it.
+    Trip(Trip),
 }
 
 /// A record that cannot be judged now.
@@ -55,6 +58,16 @@ pub(super) enum Why {
     UnknownSchema(UnknownSchema),
     /// A record of a partition that is not owned: the port broke its promise.
     NotOwned,
+}
+
+/// A record that would be one refusal too many.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Trip {
+    pub(super) topic: String,
+    pub(super) partition: i32,
+    /// The governance position that it was judged at.
+    pub(super) seq: u64,
+    pub(super) tripped: Tripped,
 }
 
 /// The open transaction.
@@ -91,12 +104,14 @@ pub(super) struct Desk {
     pub(super) view: watch::Receiver<Arc<Snapshot>>,
     pub(super) lanes: Lanes,
     pub(super) txn: Option<Txn>,
+    pub(super) limits: BreakerLimits,
     source: String,
 }
 
 impl Desk {
-    pub(super) fn new(view: watch::Receiver<Arc<Snapshot>>) -> Self {
+    pub(super) fn new(view: watch::Receiver<Arc<Snapshot>>, limits: BreakerLimits) -> Self {
         Self {
+            limits,
             view,
             lanes: Lanes::default(),
             txn: None,
@@ -111,45 +126,52 @@ impl Desk {
         record: &Inbound<'_>,
         outbox: &mut dyn Outbox,
     ) -> Step {
-        let Self {
-            view,
-            lanes,
-            txn,
-            source,
-        } = self;
         let stop = |why| Step::Stop(Stop::at(record, why));
-        let txn = txn.get_or_insert_with(|| Txn::begin(view, now));
+        let txn = self.txn.get_or_insert_with(|| Txn::begin(&self.view, now));
         let seq = txn.snapshot.seq;
         let Some(port) = txn.port_of(record.topic) else {
             return stop(Why::NoContract);
         };
-        let Some(lane) = lanes.find(record.topic, record.partition) else {
+        let Some(lane) = self.lanes.find(record.topic, record.partition) else {
             return stop(Why::NotOwned);
         };
+        lane.heard = now;
         let verdict = match judge(port, record, lane.horizon) {
             Ok(verdict) => verdict,
             Err(unknown) => return stop(Why::UnknownSchema(unknown)),
         };
-        Source {
-            partition: record.partition,
-            offset: record.offset,
+        let (partition, offset) = (record.partition, record.offset);
+        let at = Source {
+            partition,
+            offset,
             seq,
-        }
-        .write(source);
-        match dispose(port, record, verdict, source, outbox) {
+        };
+        at.write(&mut self.source);
+        let mut disposal = Disposal {
+            port,
+            record,
+            source: &self.source,
+            guard: &mut lane.guard,
+            limits: &self.limits,
+        };
+        match disposal.by(verdict, outbox) {
             Ok((disposed, bytes)) => {
                 lane.count(record.offset, record.timestamp_ms, disposed);
                 txn.bytes += bytes;
                 Step::Judged
             }
-            Err(Broken(_)) => Step::Broken,
+            Err(not_sent) => not_sent.step(record, seq),
         }
     }
 }
 
 /// The verdict, always one unless the record names a schema that only a newer position can know. Below `horizon` the
 /// record was in the inbox before the log was last read to its end, so what is unknown now is unknown for good.
-fn judge(port: &PortEntry, record: &Inbound<'_>, horizon: i64) -> Result<Verdict, UnknownSchema> {
+pub(crate) fn judge(
+    port: &PortEntry,
+    record: &Inbound<'_>,
+    horizon: i64,
+) -> Result<Verdict, UnknownSchema> {
     if record.unreadable_headers > 0 {
         let found = format!("{} that are not", record.unreadable_headers);
         let reason = Reason::new(Code::Header, "", "header names in UTF-8", &found);
@@ -182,62 +204,97 @@ fn judge(port: &PortEntry, record: &Inbound<'_>, horizon: i64) -> Result<Verdict
     })
 }
 
-/// Send the record where its verdict says, with how it was disposed of and its size.
-fn dispose(
-    port: &PortEntry,
-    record: &Inbound<'_>,
-    verdict: Verdict,
-    source: &str,
-    outbox: &mut dyn Outbox,
-) -> Result<(Disposed, usize), Broken> {
-    match (verdict, port.mode) {
-        (Verdict::Accepted, Mode::Enforce | Mode::Shadow) => {
-            let added = [(SOURCE, Some(source.as_bytes()))];
-            accept(port, record, &added, source, outbox, Disposed::Accepted)
-        }
-        (Verdict::Shadowed(reasons), Mode::Enforce | Mode::Shadow)
-        | (Verdict::Quarantined(reasons), Mode::Shadow) => {
-            let codes = envelope::codes(&reasons);
-            let added = [
-                (SOURCE, Some(source.as_bytes())),
-                (WOULD_REFUSE, Some(codes.as_bytes())),
-            ];
-            accept(port, record, &added, source, outbox, Disposed::Shadowed)
-        }
-        (Verdict::Quarantined(reasons), Mode::Enforce) => {
-            refuse(port, record, &reasons, source, outbox)
+/// Why a record was not sent on.
+#[derive(Debug)]
+enum NotSent {
+    Broken,
+    Tripped(Tripped),
+}
+
+impl NotSent {
+    fn step(self, record: &Inbound<'_>, seq: u64) -> Step {
+        match self {
+            Self::Broken => Step::Broken,
+            Self::Tripped(tripped) => Step::Trip(Trip {
+                topic: record.topic.to_owned(),
+                partition: record.partition,
+                seq,
+                tripped,
+            }),
         }
     }
 }
 
-fn accept(
-    port: &PortEntry,
-    record: &Inbound<'_>,
-    added: &[HeaderRef<'_>],
-    source: &str,
-    outbox: &mut dyn Outbox,
-    disposed: Disposed,
-) -> Result<(Disposed, usize), Broken> {
-    let outbound = envelope::product(port, record, added);
-    let size = size_bound(&outbound);
-    if size > port.max_message_bytes {
-        let limit = format!("at most {} bytes with {SOURCE}", port.max_message_bytes);
-        let reason = Reason::new(Code::TooLarge, "", limit, &format!("up to {size} bytes"));
-        return refuse(port, record, &[reason], source, outbox);
+impl From<Broken> for NotSent {
+    fn from(_: Broken) -> Self {
+        Self::Broken
     }
-    outbox.send(&outbound)?;
-    Ok((disposed, size))
 }
 
-fn refuse(
-    port: &PortEntry,
-    record: &Inbound<'_>,
-    reasons: &[Reason],
-    source: &str,
-    outbox: &mut dyn Outbox,
-) -> Result<(Disposed, usize), Broken> {
-    Refusal::new(&port.inbox, reasons).with_record(port, record, source, |outbound| {
-        outbox.send(outbound)?;
-        Ok((Disposed::Quarantined, size_bound(outbound)))
-    })
+/// One record on its way out: how it was disposed of comes back with its size.
+struct Disposal<'a> {
+    port: &'a PortEntry,
+    record: &'a Inbound<'a>,
+    source: &'a str,
+    guard: &'a mut Guard,
+    limits: &'a BreakerLimits,
+}
+
+type Sent = Result<(Disposed, usize), NotSent>;
+
+impl Disposal<'_> {
+    /// Send the record where its verdict says.
+    fn by(&mut self, verdict: Verdict, outbox: &mut dyn Outbox) -> Sent {
+        let source = (SOURCE, Some(self.source.as_bytes()));
+        match (verdict, self.port.mode) {
+            (Verdict::Accepted, Mode::Enforce | Mode::Shadow) => {
+                self.accept(&[source], Disposed::Accepted, outbox)
+            }
+            (Verdict::Shadowed(reasons), Mode::Enforce | Mode::Shadow)
+            | (Verdict::Quarantined(reasons), Mode::Shadow) => {
+                let codes = envelope::codes(&reasons);
+                let added = [source, (WOULD_REFUSE, Some(codes.as_bytes()))];
+                self.accept(&added, Disposed::Shadowed, outbox)
+            }
+            (Verdict::Quarantined(reasons), Mode::Enforce) => self.refuse(&reasons, outbox),
+        }
+    }
+
+    fn accept(
+        &mut self,
+        added: &[HeaderRef<'_>],
+        disposed: Disposed,
+        outbox: &mut dyn Outbox,
+    ) -> Sent {
+        let outbound = envelope::product(self.port, self.record, added);
+        let size = size_bound(&outbound);
+        if size > self.port.max_message_bytes {
+            let most = self.port.max_message_bytes;
+            let limit = format!("at most {most} bytes with {SOURCE}");
+            let reason = Reason::new(Code::TooLarge, "", limit, &format!("up to {size} bytes"));
+            return self.refuse(&[reason], outbox);
+        }
+        outbox.send(&outbound)?;
+        if self.record.offset >= self.guard.grace {
+            self.guard.window.accepted(self.limits);
+        }
+        Ok((disposed, size))
+    }
+
+    /// The breaker is asked before anything is written.
+    fn refuse(&mut self, reasons: &[Reason], outbox: &mut dyn Outbox) -> Sent {
+        let (port, record) = (self.port, self.record);
+        if port.mode == Mode::Enforce && record.offset >= self.guard.grace {
+            let window = &mut self.guard.window;
+            if let Some(tripped) = window.refused(self.limits, record.offset, reasons.first()) {
+                return Err(NotSent::Tripped(tripped));
+            }
+        }
+        let refusal = Refusal::new(&port.inbox, reasons);
+        let sent = refusal.with_record(port, record, self.source, |outbound| {
+            outbox.send(outbound)?;
+            Ok::<_, Broken>((Disposed::Quarantined, size_bound(outbound)))
+        });
+        Ok(sent?)
+    }
 }

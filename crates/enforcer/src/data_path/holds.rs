@@ -1,5 +1,6 @@
 //! Partitions that are not read at present, why, and until when.
 
+use super::watchdog::Watchdog;
 use crate::{
     force::Snapshot,
     lanes::Lanes,
@@ -26,11 +27,49 @@ pub(super) enum Until {
     Contract,
     /// The governance log can be read to its end; tried next at this time.
     LogRead { retry_at: Duration },
+    /// The circuit breaker of the partition closes.
+    Breaker(Cooling),
+    /// What is there can be read again; the watchdog asks.
+    Readable,
+    /// An operator resets the port's circuit breaker.
+    Reset,
     /// The positions are taken anew, after somebody mended the offset's text.
     Positions,
 }
 
+/// An open breaker.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Cooling {
+    /// The governance position at which it opened: a later reset closes it.
+    pub(super) seq: u64,
+    /// Why it opened.
+    pub(super) opened: String,
+    /// What judged then, or at the last look: another one is worth a look at once.
+    pub(super) contract: String,
+    /// The next look ahead.
+    pub(super) next: Look,
+    /// From that one to the one after it.
+    pub(super) pause: Duration,
+}
+
+/// A look ahead.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Look {
+    /// Is due then.
+    At(Duration),
+    /// Is being made.
+    Underway,
+}
+
 impl Hold {
+    /// An operator holds the port.
+    pub(super) fn by_operator(why: String) -> Self {
+        Self {
+            why,
+            until: Until::Reset,
+        }
+    }
+
     /// No contract in force names the inbox.
     pub(super) fn no_contract() -> Self {
         let why = "no contract in force names this inbox".to_owned();
@@ -61,6 +100,26 @@ impl Holds {
     pub(super) fn remove(&mut self, topic: &str, partition: i32) {
         self.held.remove(&(topic.to_owned(), partition));
         tracing::info!(topic, partition, "partition goes on");
+    }
+
+    pub(super) fn get(&self, topic: &str, partition: i32) -> Option<&Hold> {
+        self.held.get(&(topic.to_owned(), partition))
+    }
+
+    pub(super) fn get_mut(&mut self, topic: &str, partition: i32) -> Option<&mut Hold> {
+        self.held.get_mut(&(topic.to_owned(), partition))
+    }
+
+    /// The open breakers with their partitions.
+    pub(super) fn breakers(&mut self) -> impl Iterator<Item = (&str, i32, &mut Cooling)> {
+        self.held
+            .iter_mut()
+            .filter_map(|((topic, partition), hold)| {
+                let Until::Breaker(cooling) = &mut hold.until else {
+                    return None;
+                };
+                Some((topic.as_str(), *partition, cooling))
+            })
     }
 
     /// What the port must leave out; from now on it does.
@@ -94,8 +153,13 @@ impl Holds {
             } else if !snapshot.ports.contains_key(&lane.topic) {
                 Some(Hold::no_contract())
             } else {
-                let log = |hold: &Hold| matches!(hold.until, Until::LogRead { .. });
-                self.held.remove(&key).filter(log)
+                let stays = |hold: &Hold| match hold.until {
+                    Until::LogRead { .. } | Until::Breaker(_) | Until::Readable | Until::Reset => {
+                        true
+                    }
+                    Until::Seq(_) | Until::Contract | Until::Positions => false,
+                };
+                self.held.remove(&key).filter(stays)
             };
             held.extend(hold.map(|hold| (key, hold)));
         }
@@ -118,7 +182,11 @@ impl Holds {
         self.held.retain(|(topic, _), hold| match &hold.until {
             Until::Seq(seq) => snapshot.seq < *seq,
             Until::Contract => !snapshot.ports.contains_key(topic),
-            Until::LogRead { .. } | Until::Positions => true,
+            Until::LogRead { .. }
+            | Until::Breaker(_)
+            | Until::Readable
+            | Until::Reset
+            | Until::Positions => true,
         });
         self.held.len() != before
     }
@@ -137,11 +205,23 @@ impl Holds {
         due
     }
 
-    fn of_topic(&self, topic: &str) -> Option<&Hold> {
-        self.held
-            .iter()
-            .find(|((held, _), _)| held == topic)
-            .map(|(_, hold)| hold)
+    /// How a port is that is read but for its held partitions; an open breaker is shown before anything else.
+    fn state(&self, topic: &str) -> PortState {
+        let mut of_topic = self.held.iter().filter(|((held, _), _)| held == topic);
+        let is_breaker = |hold: &Hold| matches!(hold.until, Until::Breaker(_) | Until::Reset);
+        let breaker = of_topic.clone().find(|(_, hold)| is_breaker(hold));
+        if let Some((_, hold)) = breaker {
+            let more = of_topic.filter(|(_, hold)| is_breaker(hold)).count() - 1;
+            let why = match (&hold.until, more) {
+                (Until::Breaker(_), 1..) => format!("{}; and {more} more", hold.why),
+                _ => hold.why.clone(),
+            };
+            return PortState::Breaker(why);
+        }
+        let paused = of_topic.next();
+        paused.map_or(PortState::Running, |(_, hold)| {
+            PortState::Paused(hold.why.clone())
+        })
     }
 }
 
@@ -150,7 +230,7 @@ pub(super) fn describe(
     status: &mut EnforcerStatus,
     snapshot: &Snapshot,
     lanes: &Lanes,
-    holds: &Holds,
+    (holds, watchdog): (&Holds, &Watchdog),
     trouble: Option<&str>,
 ) {
     let mut partitions: BTreeMap<&str, usize> = BTreeMap::new();
@@ -161,10 +241,9 @@ pub(super) fn describe(
     status.seq = snapshot.seq;
     status.trouble = trouble.map(str::to_owned);
     for port in snapshot.ports.values() {
-        let state = match (trouble, holds.of_topic(&port.inbox)) {
-            (Some(why), _) => PortState::Stalled(why.to_owned()),
-            (None, Some(hold)) => PortState::Paused(hold.why.clone()),
-            (None, None) => PortState::Running,
+        let state = match watchdog.stalled(&port.inbox).or(trouble) {
+            Some(why) => PortState::Stalled(why.to_owned()),
+            None => holds.state(&port.inbox),
         };
         let address = port.address.to_string();
         let last_event_ms = former.get(&address).and_then(|port| port.last_event_ms);

@@ -1,5 +1,8 @@
 //! The loop on a cluster in memory, with every fault the port knows.
 
+mod breaker;
+mod watchdog;
+
 use super::*;
 use crate::{
     envelope::{SOURCE, Source},
@@ -105,6 +108,7 @@ impl World {
             Limits {
                 interval: Duration::from_millis(10),
                 bytes: 1_000_000,
+                breaker: BreakerLimits::default(),
             },
             self.status.clone(),
         )
@@ -367,6 +371,7 @@ fn fault() -> impl Strategy<Value = Option<Fault>> {
         1 => Just(Some(Fault::CommitUnknownDone)),
         1 => Just(Some(Fault::Rebalance)),
         1 => Just(Some(Fault::BrokerAway)),
+        1 => Just(Some(Fault::Unreadable)),
         1 => Just(Some(Fault::SendBreaks)),
     ]
 }

@@ -4,6 +4,7 @@
 //! the order that their references need (teams, domains, contracts, products), each against the state after the ones
 //! before it.
 
+mod breaker;
 mod contracts;
 mod products;
 
@@ -31,6 +32,7 @@ pub fn decide(mesh: &Mesh, stamp: &Stamp, command: &Command) -> Result<Vec<Event
         Command::Apply(submitted) => apply(mesh, stamp, submitted),
         Command::Activate(activated) => activate(mesh, activated),
         Command::RecordRedrive(redriven) => record_redrive(mesh, stamp, redriven),
+        Command::Breaker(act) => breaker::decide(mesh, stamp, act),
         Command::Unreadable(reasons) => Err(Rejection(reasons.clone())),
     }
 }

@@ -52,6 +52,20 @@ fn classify_other(error: &KafkaError) -> Class {
     }
 }
 
+/// Whether a consumer's error stands for records that it leaves out: a batch whose checksum is wrong, whose compression does
+/// not open, or whose format it does not know.
+/// Source: librdkafka's `rdkafka_msgset_reader.c`, which posts the error and goes on with the next batch.
+pub(super) fn skips_records(error: &KafkaError) -> bool {
+    matches!(
+        error.rdkafka_error_code(),
+        Some(
+            RDKafkaErrorCode::BadMessage
+                | RDKafkaErrorCode::BadCompression
+                | RDKafkaErrorCode::NotImplemented
+        )
+    )
+}
+
 fn is_fenced(code: RDKafkaErrorCode) -> bool {
     matches!(
         code,
@@ -88,6 +102,19 @@ mod tests {
     fn a_flush_timeout_leaves_the_outcome_unknown() {
         let error = KafkaError::Flush(RDKafkaErrorCode::OperationTimedOut);
         assert_eq!(classify(&error), Class::Unknown);
+    }
+
+    #[test]
+    fn errors_that_stand_for_records_left_out_are_told_from_others() {
+        for (code, skips) in [
+            (RDKafkaErrorCode::BadMessage, true),
+            (RDKafkaErrorCode::BadCompression, true),
+            (RDKafkaErrorCode::AllBrokersDown, false),
+            (RDKafkaErrorCode::UnknownTopicOrPartition, false),
+        ] {
+            let error = KafkaError::MessageConsumption(code);
+            assert_eq!(skips_records(&error), skips, "{code:?}");
+        }
     }
 
     #[test]

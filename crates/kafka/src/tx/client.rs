@@ -3,7 +3,7 @@
 use super::{
     Broken, Inbound, Outbound, Outbox, Outcome, Polled, Progress, TransactionalPort, Trouble,
     TroubleKind, TxConfig,
-    classify::Class,
+    classify::{Class, skips_records},
     consume::{Reader, offsets_of},
     produce::{Failure, Known, Writer},
 };
@@ -120,7 +120,9 @@ impl KafkaPort {
                     self.serve_group();
                     Polled::Waiting(trouble)
                 }
-                TroubleKind::Fenced | TroubleKind::Stalled => self.fall(trouble),
+                TroubleKind::Fenced | TroubleKind::Unreadable | TroubleKind::Stalled => {
+                    self.fall(trouble)
+                }
             });
         }
         self.reader.is_due().then(|| self.reposition())
@@ -185,6 +187,7 @@ impl KafkaPort {
                     self.reader.note_health();
                     wait = Duration::ZERO;
                 }
+                Some(Err(error)) if skips_records(&error) => return self.go_back(&error),
                 Some(Err(error)) => {
                     if let Some(lost) = self.reader.note_error(&error) {
                         return self.fall(lost);
@@ -194,6 +197,21 @@ impl KafkaPort {
                 None => return self.nothing(),
             }
         }
+    }
+
+    /// A batch could not be read, and librdkafka goes on behind it: nothing of what it brings now may be committed, or
+    /// the batch's records would be in no output. It is read again after a pause: bits that flipped on the way are well
+    /// then, on the broker's disk they are not.
+    fn go_back(&mut self, error: &KafkaError) -> Polled {
+        self.writer.abort();
+        self.reader.rewind();
+        let trouble = Trouble {
+            kind: TroubleKind::Unreadable,
+            why: format!("a batch of an inbox cannot be read: {error}"),
+        };
+        self.resting = Some((Instant::now() + self.pause, trouble.clone()));
+        self.pause = (self.pause * 2).min(LONGEST_PAUSE);
+        Polled::Waiting(trouble)
     }
 
     /// Nothing was read: was it a rebalance, the end, trouble, or just silence?
@@ -258,6 +276,12 @@ impl TransactionalPort for KafkaPort {
     }
 
     fn commit(&mut self, progress: &[Progress]) -> Outcome {
+        // The transaction that this progress belongs to is gone already, and the new positions were not taken yet because
+        // a broker did not say them: committed now, the offsets would go without their outputs.
+        if self.reader.is_due() {
+            self.writer.abort();
+            return Outcome::Undone("positions are to be taken anew".to_owned());
+        }
         let Some(group) = self.reader.group_metadata() else {
             self.abort();
             return Outcome::Undone("no longer a member of the group".to_owned());

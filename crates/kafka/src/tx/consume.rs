@@ -219,7 +219,9 @@ impl Reader {
         let (trouble, since) = self.trouble.clone()?;
         let over = match trouble.kind {
             TroubleKind::BrokerAway => self.cluster_answers(),
-            TroubleKind::Fenced | TroubleKind::Stalled => since.elapsed() > TROUBLE_SHOWN,
+            TroubleKind::Fenced | TroubleKind::Unreadable | TroubleKind::Stalled => {
+                since.elapsed() > TROUBLE_SHOWN
+            }
         };
         if over {
             self.trouble = None;

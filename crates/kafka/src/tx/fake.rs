@@ -47,6 +47,8 @@ pub enum Fault {
     Rebalance,
     /// The next poll finds no broker.
     BrokerAway,
+    /// The next poll finds a batch that cannot be read.
+    Unreadable,
     /// The next send breaks the transaction.
     SendBreaks,
 }
@@ -61,9 +63,20 @@ pub struct FakeCluster {
 struct State {
     topics: BTreeMap<Partition, Vec<Stored>>,
     committed: BTreeMap<Partition, (i64, String)>,
+    stuck: BTreeMap<Partition, usize>,
 }
 
 impl FakeCluster {
+    /// From this offset on nothing of a partition can be read; `None` mends it.
+    pub fn stick(&self, topic: &str, partition: i32, at: Option<usize>) {
+        let key = (topic.to_owned(), partition);
+        let stuck = &mut self.state.borrow_mut().stuck;
+        match at {
+            Some(at) => drop(stuck.insert(key, at)),
+            None => drop(stuck.remove(&key)),
+        }
+    }
+
     /// Make an (empty) partition.
     pub fn create(&self, topic: &str, partition: i32) {
         self.state
@@ -196,6 +209,14 @@ impl FakePort {
     fn take_poll_fault(&mut self) -> Option<Polled> {
         match self.faults.pop_front().flatten()? {
             Fault::Rebalance => self.drop_open(),
+            Fault::Unreadable => {
+                self.drop_open();
+                let why = "a batch cannot be read".to_owned();
+                return Some(Polled::Waiting(Trouble {
+                    kind: TroubleKind::Unreadable,
+                    why,
+                }));
+            }
             Fault::BrokerAway => {
                 let why = "no broker".to_owned();
                 return Some(Polled::Waiting(Trouble {
@@ -215,6 +236,9 @@ impl FakePort {
         let state = self.cluster.get();
         // The partition that is least far: reads interleave as a real consumer's do.
         let candidates = self.reading.iter().filter_map(|(partition, at)| {
+            if state.stuck.get(partition).is_some_and(|stuck| at >= stuck) {
+                return None;
+            }
             state
                 .topics
                 .get(partition)?
@@ -295,7 +319,7 @@ impl TransactionalPort for FakePort {
             self.armed = Some(fault);
         }
         let fault = self.armed.take();
-        if self.broken || fault == Some(Fault::CommitUndone) {
+        if self.due || self.broken || fault == Some(Fault::CommitUndone) {
             self.drop_open();
             return Outcome::Undone("fake".to_owned());
         }
@@ -311,7 +335,11 @@ impl TransactionalPort for FakePort {
             }
             None
             | Some(
-                Fault::CommitUndone | Fault::Rebalance | Fault::BrokerAway | Fault::SendBreaks,
+                Fault::CommitUndone
+                | Fault::Rebalance
+                | Fault::BrokerAway
+                | Fault::Unreadable
+                | Fault::SendBreaks,
             ) => {
                 self.apply(progress);
                 Outcome::Committed

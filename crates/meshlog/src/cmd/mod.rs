@@ -3,6 +3,7 @@
 mod apply;
 mod audit;
 mod bench;
+mod breaker;
 mod consume;
 mod contract;
 mod contract_test;
@@ -73,6 +74,9 @@ enum Command {
     /// Events that broke their contract, and why
     #[command(subcommand)]
     Quarantine(quarantine::Verb),
+    /// The circuit breaker of a port: a bad deploy waits in the inbox instead of flooding the quarantine
+    #[command(subcommand)]
+    Breaker(breaker::Verb),
     /// Data contracts: check, compare, show
     #[command(subcommand)]
     Contract(contract::Verb),
@@ -120,6 +124,7 @@ impl Cli {
             | Command::Consume(_)
             | Command::Port(_)
             | Command::Quarantine(_)
+            | Command::Breaker(_)
             | Command::Contract(_)
             | Command::Product(_)
             | Command::Domain(_)
@@ -146,6 +151,7 @@ pub(crate) async fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Consume(args) => consume::run(global, args).await,
         Command::Port(verb) => port::run(global, verb).await,
         Command::Quarantine(verb) => quarantine::run(global, verb).await,
+        Command::Breaker(verb) => breaker::run(global, verb).await,
         Command::Contract(verb) => contract::run(global, verb).await,
         Command::Product(verb) => product::run(global, verb).await,
         Command::Domain(verb) => domain::run(global, verb).await,
@@ -172,6 +178,7 @@ mod tests {
         let good = [
             "up --dir x --kafka-port 0 --registry-port 0 --http-port 0 --admin me -o json",
             "apply -f a -f b --dry-run --as ann",
+            "breaker hold a.b.c.v1 --reason drill",
             "publish a.b.c.v1 --csv f.csv --null-value NA --rate 100/s --restart",
             "publish a.b.c.v1 --jsonl -",
             "consume a.b.c.v1 --partition 0 --from 12 --until 20 --max 3 --envelope",

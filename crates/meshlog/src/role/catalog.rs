@@ -180,6 +180,7 @@ pub(crate) fn hooks(status: watch::Receiver<EnforcerStatus>) -> Hooks {
                 (RunState::Stalled, Some(why.clone()))
             }
             (PortState::Paused(why), _) => (RunState::Paused, Some(why.clone())),
+            (PortState::Breaker(why), _) => (RunState::Breaker, Some(why.clone())),
         };
         Some(LivePort {
             state,

@@ -2,16 +2,20 @@
 //! partitions.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use ::enforcer::{Enforcer, EnforcerConfig, Snapshot};
+use ::enforcer::data_path::Limits;
+use ::enforcer::{BreakerLimits, Enforcer, EnforcerConfig, Snapshot};
 use ::governor::follow::Follower;
 use anyhow::Context;
 use kafka::Cluster;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+use super::breaker::Recorder;
 use super::force::{self, Catch};
-use super::{Ready, RoleArgs, follow, stopped};
+use super::{Ready, RoleArgs, follow, stopped, usage};
+use crate::config;
 use crate::output::Format;
 use crate::up::stop_signal;
 
@@ -29,9 +33,11 @@ pub(crate) struct EnforcerArgs {
 pub(crate) async fn run(args: EnforcerArgs, format: Format) -> anyhow::Result<()> {
     let mut stop = stop_signal()?;
     let (config, cluster) = args.role.load()?;
+    let breaker = told(&config.enforcer)?;
     let begun = async {
         let follower = follow(&cluster, &config.mesh.id).await?;
-        let enforcing = Enforcing::start(&cluster, &config.mesh.id, args.slot, &follower)?;
+        let slot = (args.slot, breaker);
+        let enforcing = Enforcing::start(&cluster, &config.mesh.id, slot, &follower)?;
         anyhow::Ok((follower, enforcing))
     };
     let (follower, enforcing) = tokio::select! {
@@ -57,6 +63,7 @@ pub(crate) struct Enforcing {
     /// The contracts in force, as it judges by them.
     pub(crate) snapshots: watch::Receiver<Arc<Snapshot>>,
     publisher: JoinHandle<()>,
+    recorder: Option<JoinHandle<()>>,
 }
 
 impl Enforcing {
@@ -64,7 +71,7 @@ impl Enforcing {
     pub(crate) fn start(
         cluster: &Cluster,
         mesh: &str,
-        slot: u32,
+        (slot, breaker): (u32, BreakerLimits),
         follower: &Follower,
     ) -> anyhow::Result<Self> {
         let (sender, snapshots) = watch::channel(Arc::new(Snapshot::default()));
@@ -74,16 +81,25 @@ impl Enforcing {
             snapshots: snapshots.clone(),
             runtime: tokio::runtime::Handle::current(),
         };
+        let limits = Limits {
+            breaker,
+            ..Limits::default()
+        };
         let config = EnforcerConfig {
             slot,
+            limits,
             ..EnforcerConfig::new(cluster.clone(), mesh)
         };
-        let enforcer = Enforcer::spawn(config, snapshots.clone(), catch)
+        let mut enforcer = Enforcer::spawn(config, snapshots.clone(), catch)
             .context("the enforcer cannot start")?;
+        let recorder = Recorder::new(cluster, mesh, follower.view(), snapshots.clone())?;
+        let acts = enforcer.take_acts();
+        let recorder = acts.map(|acts| tokio::spawn(recorder.run(acts)));
         Ok(Self {
             enforcer,
             snapshots,
             publisher,
+            recorder,
         })
     }
 
@@ -96,5 +112,59 @@ impl Enforcing {
             Err(error) => tracing::error!(%error, "the enforcer's stop panicked"),
         }
         self.publisher.abort();
+        self.recorder.inspect(JoinHandle::abort);
+    }
+}
+
+/// What an enforcer is told by the configuration.
+///
+/// # Errors
+/// Figures that mean nothing.
+pub(crate) fn told(config: &config::Enforcer) -> anyhow::Result<BreakerLimits> {
+    let breaker = &config.breaker;
+    if breaker.minimum == 0 || breaker.minimum > breaker.window {
+        let (minimum, window) = (breaker.minimum, breaker.window);
+        return Err(usage(format!(
+            "enforcer.breaker.minimum is {minimum}, expected 1 up to enforcer.breaker.window, which is {window}"
+        )));
+    }
+    if !(1..=100).contains(&breaker.share) {
+        let share = breaker.share;
+        return Err(usage(format!(
+            "enforcer.breaker.share is {share}, expected 1 to 100 percent; 100 switches the circuit breaker off"
+        )));
+    }
+    Ok(BreakerLimits {
+        window: u64::from(breaker.window),
+        minimum: u64::from(breaker.minimum),
+        share: u64::from(breaker.share),
+        cool_down: Duration::from_secs(breaker.cool_down_seconds.max(1)),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn figures_that_mean_nothing_are_refused() {
+        let breaker = config::Breaker {
+            window: 1_000,
+            minimum: 100,
+            share: 50,
+            cool_down_seconds: 10,
+        };
+        let with = |breaker: config::Breaker| told(&config::Enforcer { breaker });
+        let limits = with(breaker.clone()).expect("the defaults");
+        assert_eq!(limits, BreakerLimits::default());
+        let change = |change: fn(&mut config::Breaker)| {
+            let mut changed = breaker.clone();
+            change(&mut changed);
+            with(changed)
+        };
+        assert!(change(|breaker| breaker.minimum = 1_001).is_err());
+        assert!(change(|breaker| breaker.minimum = 0).is_err());
+        assert!(change(|breaker| breaker.share = 101).is_err());
+        assert!(change(|breaker| breaker.share = 100).is_ok());
     }
 }

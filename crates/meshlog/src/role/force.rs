@@ -11,9 +11,9 @@ use contract::source::Imported;
 use contract::spec::{Encoding, Key};
 use contract::validator::Schema;
 use contract::version::Version;
-use enforcer::{CatchUp, CatchUpFailed, PortEntry, Snapshot};
+use enforcer::{CatchUp, CatchUpFailed, PortEntry, Recorded, Snapshot};
 use governance::body::{ContractVersion, StoredRule};
-use governance::mesh::{Activation, Contract, Mesh, Port};
+use governance::mesh::{Activation, BreakerState, Contract, Mesh, Port};
 use governor::follow::{Ends, View};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -86,7 +86,22 @@ fn entry(mesh: &Mesh, port: &Port, compiled: &mut Compiled) -> Option<PortEntry>
     let mut entry = PortEntry::new(address, body.inbox.clone(), in_force.rules);
     entry.mode = mode(mesh, port);
     entry.writer = in_force.writer;
+    entry.breaker = port.breaker.as_ref().map(recorded).unwrap_or_default();
     Some(entry)
+}
+
+/// What the facts say of a port's circuit breaker.
+fn recorded(breaker: &BreakerState) -> Recorded {
+    let state = &breaker.state;
+    Recorded {
+        held: state.held.as_ref().map(|_| state.to_string()),
+        open: state
+            .open
+            .iter()
+            .map(|open| (open.partition, open.to_string()))
+            .collect(),
+        reset_seq: breaker.reset_seq,
+    }
 }
 
 /// What the version in force says of events that break it.

@@ -9,6 +9,7 @@
 //! A role that runs alone waits for Kafka and for what other roles have to make, says so, and listens only once it has
 //! read its log: whoever has several addresses goes to another until then.
 
+mod breaker;
 pub(crate) mod catalog;
 pub(crate) mod enforcer;
 mod force;

@@ -109,6 +109,7 @@ impl Running {
             snapshot_dir: directory.sub("catalog")?,
             registry_url: registry.clone(),
             http_url: http.clone(),
+            breaker: crate::role::enforcer::told(&config.enforcer)?,
             gateway: told(&config.gateway, broker.cluster(), &config.mesh.id)?,
         };
         let roles = Roles::start(plan).await?;

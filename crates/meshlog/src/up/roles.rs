@@ -6,7 +6,7 @@ use crate::role::enforcer::Enforcing;
 use crate::role::governor::Schemas;
 use anyhow::Context;
 use axum::Router;
-use enforcer::{Gateway, GatewayConfig};
+use enforcer::{BreakerLimits, Gateway, GatewayConfig};
 use governor::{Founding, GovernorConfig, GovernorHandle, Proposals};
 use kafka::Cluster;
 use registry::{RegistryConfig, RegistryHandle};
@@ -22,6 +22,7 @@ pub(super) struct Plan {
     pub(super) registry_url: String,
     pub(super) http_url: String,
     pub(super) gateway: GatewayConfig,
+    pub(super) breaker: BreakerLimits,
 }
 
 /// The running roles.
@@ -86,7 +87,8 @@ impl Roles {
         let anyone = founding.administrator.clone();
         let proposals = Proposals::start(cluster, &founding.mesh_id, follower, anyone).await;
         let proposals = proposals.context("proposals cannot be taken")?;
-        let enforcing = Enforcing::start(cluster, &founding.mesh_id, 0, follower)?;
+        let slot = (0, plan.breaker);
+        let enforcing = Enforcing::start(cluster, &founding.mesh_id, slot, follower)?;
         let gateway = Gateway::start(plan.gateway.clone(), enforcing.snapshots.clone()).await;
         let gateway = gateway.context("the gateway cannot start")?;
         let catalog = catalog::start(catalog::CatalogConfig {

@@ -280,3 +280,87 @@ fn field_ends(message: &[u8]) -> Vec<usize> {
     }
     ends
 }
+
+const MANY: &str = "syntax = \"proto3\"; package m; message Outer { message Event { string a = 1; optional int64 b = 2; \
+    oneof u { string c = 3; int32 d = 4; In e = 5; } repeated string f = 6; map<string, int32> g = 7; double h = 8; \
+    St s = 9; oneof v { bool w = 10; } In i = 11; } message In { string x = 1; } enum St { Z = 0; ONE = 1; } }";
+
+/// One field of `m.Outer.Event` as it is written.
+fn written() -> impl Strategy<Value = Vec<u8>> {
+    let text = |tag: u8| {
+        "[a-c]{0,2}".prop_map(move |text| {
+            let length = u8::try_from(text.len()).expect("short");
+            [&[tag, length], text.as_bytes()].concat()
+        })
+    };
+    let number = |tag: u8| (0..100_u8).prop_map(move |number| vec![tag, number]);
+    let inner = |tag: u8| {
+        text(10).prop_map(move |field| {
+            let length = u8::try_from(field.len()).expect("short");
+            [&[tag, length], field.as_slice()].concat()
+        })
+    };
+    let entry = (text(10), number(16)).prop_map(|(key, value)| {
+        let length = u8::try_from(key.len() + value.len()).expect("short");
+        [&[58, length], key.as_slice(), value.as_slice()].concat()
+    });
+    prop_oneof![
+        text(10),
+        number(16),
+        text(26),
+        number(32),
+        inner(42),
+        text(50),
+        entry,
+        any::<f64>().prop_map(|double| [&[65][..], &double.to_le_bytes()].concat()),
+        (0..2_u8).prop_map(|symbol| vec![72, symbol]),
+        (0..2_u8).prop_map(|truth| vec![80, truth]),
+        inner(90),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 1024, rng_seed: RngSeed::Fixed(11), ..ProptestConfig::default() })]
+    #[test]
+    fn a_selection_of_fields_is_shown_as_in_the_whole(
+        fields in prop::collection::vec(written(), 0..12),
+        names in prop::collection::btree_set("[a-iswz]", 0..5),
+    ) {
+        let events = ProtobufEvents::compile(MANY, "m.Outer.Event").expect("compiles");
+        let selected = events.select(Some(&names)).expect("has a smaller message");
+        // The indexes of the message within the file's first.
+        let body = [&[4, 0, 0][..], &fields.concat()].concat();
+        let mut whole = events.decode_json(None, &body).expect("an event");
+        let part = events.decode_selected(None, &body, Some(&selected)).expect("an event");
+        let shares = |name: &str| ["c", "d", "e"].contains(&name) && ["c", "d", "e"].iter().any(|one| names.contains(*one));
+        whole.as_object_mut().expect("an object").retain(|name, _| names.contains(name) || shares(name));
+        prop_assert_eq!(whole, part);
+    }
+}
+
+#[test]
+fn a_selection_is_checked_as_the_whole() {
+    let events = ProtobufEvents::compile(OLD, "old.Event").expect("compiles");
+    let names = ["n".to_owned()].into();
+    let selected = events.select(Some(&names)).expect("has a smaller message");
+    let missing = [0, 16, 5];
+    let reasons = events.check(None, &missing);
+    assert!(reasons.is_err());
+    assert_eq!(
+        events
+            .decode_selected(None, &missing, Some(&selected))
+            .map(drop),
+        reasons
+    );
+    let whole = [0, 10, 1, b'x', 16, 5, 42, 3, 10, 1, b'y'];
+    assert_eq!(
+        events.decode_selected(None, &whole, Some(&selected)),
+        Ok(json!({"n": 5}))
+    );
+    // Extensions stand under other names than fields.
+    assert!(
+        events
+            .select(Some(&["[old.note]".to_owned()].into()))
+            .is_none()
+    );
+}

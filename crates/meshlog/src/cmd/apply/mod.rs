@@ -137,7 +137,7 @@ fn reason_text(reason: &Refusal) -> String {
 }
 
 /// Waits for the outcome of a proposal that the governor had not decided in time.
-async fn decided(client: &Client, answer: Answer) -> anyhow::Result<Answer> {
+pub(crate) async fn decided(client: &Client, answer: Answer) -> anyhow::Result<Answer> {
     eprintln!(
         "proposal {} is taken; waiting for the governor",
         answer.proposal_id

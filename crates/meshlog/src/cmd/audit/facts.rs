@@ -57,7 +57,11 @@ impl Filter {
             | Event::ContractVersionApprovedV2(_)
             | Event::PortOpened(_)
             | Event::ContractVersionActivated(_)
-            | Event::QuarantineRedriven(_) => Outcome::Accepted,
+            | Event::QuarantineRedriven(_)
+            | Event::BreakerOpened(_)
+            | Event::BreakerClosed(_)
+            | Event::BreakerHeld(_)
+            | Event::BreakerReset(_) => Outcome::Accepted,
         };
         self.from.is_none_or(|from| fact.seq >= from)
             && self.since.is_none_or(|since| fact.time_ms >= since)
@@ -117,6 +121,10 @@ pub(super) fn body_json(fact: &Fact) -> Value {
         Event::PortOpened(body) => serde_json::to_value(body),
         Event::ContractVersionActivated(body) => serde_json::to_value(body),
         Event::QuarantineRedriven(body) => serde_json::to_value(body),
+        Event::BreakerOpened(body)
+        | Event::BreakerClosed(body)
+        | Event::BreakerHeld(body)
+        | Event::BreakerReset(body) => serde_json::to_value(body),
         Event::ProposalRejected(body) => serde_json::to_value(body),
     };
     body.expect("bodies have text keys only")
@@ -142,6 +150,17 @@ fn gist(event: &Event) -> String {
         Event::PortOpened(body) => format!("contract {}", body.contract_id),
         Event::ContractVersionActivated(body) => format!("{}@{}", body.contract_id, body.version),
         Event::QuarantineRedriven(body) => format!("{} of {} events", body.sent, body.selected),
+        Event::BreakerOpened(body) => {
+            let opening = body.partition.and_then(|partition| body.opening(partition));
+            opening.map(ToString::to_string).unwrap_or_default()
+        }
+        Event::BreakerClosed(body) => {
+            let reason = body.reason.as_deref().unwrap_or_default();
+            format!("partition {}: {reason}", body.partition.unwrap_or_default())
+        }
+        Event::BreakerHeld(body) | Event::BreakerReset(body) => {
+            body.reason.clone().unwrap_or_default()
+        }
         Event::ProposalRejected(body) => {
             let codes: Vec<&str> = body
                 .reasons

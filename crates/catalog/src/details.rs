@@ -4,8 +4,10 @@
 
 use contract::document::odcs::{Odcs, SlaProperty};
 use contract::document::{Document, parse};
-use contract::protobuf::ProtobufEvents;
-use contract::spec::{Field, derive};
+use contract::protobuf::{Demands, ProtobufEvents};
+use contract::settings::LogicalTypes;
+use contract::spec::{Encoding, Field, derive};
+use contract::validator::Schema;
 use governance::body;
 use governance::mesh::Entity;
 use serde_json::Value;
@@ -101,12 +103,26 @@ fn schema_fields(body: &body::ContractVersion) -> Vec<Field> {
 
 /// The fields of a Protobuf message.
 fn protobuf_fields(body: &body::ContractVersion, message: &str) -> Vec<Field> {
-    let Ok(events) = ProtobufEvents::compile(&body.schema, message) else {
+    let imports = body.imported();
+    let schema = Schema {
+        encoding: Encoding::Protobuf,
+        text: &body.schema,
+        record: message,
+        imports: &imports,
+    };
+    let demands = Demands {
+        required: &body.required,
+        logical: LogicalTypes::Ignore,
+    };
+    let Ok(events) = ProtobufEvents::compile_with(&schema, &demands) else {
         return Vec::new();
     };
     let fields = events.fields().into_iter();
     fields
-        .map(|found| field(found.path, found.kind, found.required, None))
+        .map(|found| {
+            let required = found.required || body.required.contains(&found.path);
+            field(found.path, found.kind, required, None)
+        })
         .collect()
 }
 
@@ -238,6 +254,9 @@ mod tests {
             encoding: "protobuf".to_owned(),
             schema: text.to_owned(),
             record: "Call".to_owned(),
+            imports: vec![],
+            required: vec![],
+            key_schema: None,
             key: body::Key {
                 properties: vec!["id".to_owned()],
                 text: true,

@@ -5,7 +5,7 @@
 
 use crate::canonical;
 use crate::compat::{self, Policy, Verdict};
-use crate::source::{SchemaType, Source};
+use crate::source::{Imported, SchemaType, Source};
 use crate::spec::{Encoding, Spec};
 use crate::version::Bump;
 use serde::{Deserialize, Serialize};
@@ -79,6 +79,7 @@ pub struct ChangeReport {
 /// A schema that does not parse, as text.
 pub fn classify(old: &Spec, new: &Spec) -> Result<ChangeReport, String> {
     let mut breaks = settled_for_a_major(old, new);
+    breaks.extend(presence_breaks(old, new));
     if old.encoding == new.encoding {
         breaks.extend(schema_breaks(old, new)?);
     }
@@ -91,7 +92,7 @@ pub fn classify(old: &Spec, new: &Spec) -> Result<ChangeReport, String> {
         })
     {
         Bump::None
-    } else if old.rules != new.rules || (old.schema != new.schema && structure_differs(old, new)) {
+    } else if old.rules != new.rules || structure_differs(old, new) {
         Bump::Minor
     } else {
         Bump::Patch
@@ -123,10 +124,79 @@ fn structure_differs(old: &Spec, new: &Spec) -> bool {
     }
     if new.encoding == Encoding::Protobuf {
         // Comments, white space and order are gone from the normalized text.
-        let normal = |text: &str| canonical::normalized(&Source::new(SchemaType::Protobuf, text));
-        return normal(&old.schema) != normal(&new.schema);
+        return normal(old) != normal(new);
     }
-    bare(&old.schema) != bare(&new.schema)
+    old.schema != new.schema && bare(&old.schema) != bare(&new.schema)
+}
+
+/// A Protobuf schema and what it imports, in their normal forms.
+fn normal(spec: &Spec) -> Vec<Option<String>> {
+    let imports = Imported::borrow(&spec.imports);
+    let normal = |text| {
+        canonical::normalized(&Source {
+            ty: SchemaType::Protobuf,
+            text,
+            imports: &imports,
+        })
+        .ok()
+    };
+    let imported = spec.imports.iter().map(|import| normal(&import.text));
+    [normal(&spec.schema)].into_iter().chain(imported).collect()
+}
+
+/// Fields of a Protobuf message that must be there from now on, or need no longer be: what other languages' schemas say
+/// themselves.
+fn presence_breaks(old: &Spec, new: &Spec) -> Vec<Break> {
+    if old.encoding != Encoding::Protobuf || new.encoding != Encoding::Protobuf {
+        return Vec::new();
+    }
+    let breaks = |(one, other): (&Spec, &Spec), kind: &str, how: &str, who: &[Who]| -> Vec<Break> {
+        let only = one
+            .required
+            .iter()
+            .filter(|path| !other.required.contains(path));
+        only.map(|path| Break {
+            kind: kind.to_owned(),
+            path: format!("#/{}/{}", one.record, path.replace('.', "/")),
+            message: format!("the field `{path}` {how}"),
+            who: who.to_vec(),
+        })
+        .collect()
+    };
+    let added = "must be there (`required: true`), which events so far need not hold to";
+    let removed = "need no longer be there (`required: true` is gone)";
+    let mut all = breaks((new, old), "REQUIRED_ADDED", added, &[Who::OldData]);
+    all.extend(breaks(
+        (old, new),
+        "REQUIRED_REMOVED",
+        removed,
+        &[Who::OldReaders],
+    ));
+    all
+}
+
+/// Whether the keys of two versions have one schema: comments and white space may differ, its id may not.
+fn same_key_schema(old: &Spec, new: &Spec) -> bool {
+    let text = |spec: &Spec| {
+        let schema = spec.key_schema.as_ref()?;
+        let imports = Imported::borrow(&schema.imports);
+        let source = Source {
+            ty: schema_type(schema.encoding),
+            text: &schema.text,
+            imports: &imports,
+        };
+        let texts: Vec<String> = schema.imports.iter().map(|one| one.text.clone()).collect();
+        Some((schema.encoding, canonical::canonical(&source), texts))
+    };
+    text(old) == text(new)
+}
+
+fn schema_type(encoding: Encoding) -> SchemaType {
+    match encoding {
+        Encoding::Avro => SchemaType::Avro,
+        Encoding::Json => SchemaType::Json,
+        Encoding::Protobuf => SchemaType::Protobuf,
+    }
 }
 
 /// What is fixed with a major version, because the topic or every stored key depends on it.
@@ -177,7 +247,26 @@ fn settled_for_a_major(old: &Spec, new: &Spec) -> Vec<Break> {
         "/schema/0/properties",
         message,
     );
+    let message = "the schema of keys (meshlog.keySchema) changes, and with its id the bytes of every key, so events of one \
+                   key move to other partitions";
+    settled(
+        same_key_schema(old, new),
+        "KEY_SCHEMA_CHANGED",
+        "/customProperties/meshlog.keySchema",
+        message.to_owned(),
+    );
     let (before, after) = (&old.settings, &new.settings);
+    let message = format!(
+        "meshlog.cloudEvents changes from {} to {}, so readers do not find the data where they look for them",
+        before.cloud_events.name(),
+        after.cloud_events.name()
+    );
+    settled(
+        before.cloud_events == after.cloud_events,
+        "CLOUD_EVENTS_CHANGED",
+        "/customProperties/meshlog.cloudEvents",
+        message,
+    );
     let message = format!(
         "meshlog.partitions changes from {} to {}, so events of one key move to other partitions",
         before.partitions, after.partitions
@@ -201,30 +290,35 @@ fn settled_for_a_major(old: &Spec, new: &Spec) -> Vec<Break> {
 }
 
 fn schema_breaks(old: &Spec, new: &Spec) -> Result<Vec<Break>, String> {
-    let schema_type = match new.encoding {
-        Encoding::Avro => SchemaType::Avro,
-        Encoding::Json => SchemaType::Json,
-        Encoding::Protobuf => SchemaType::Protobuf,
+    let ty = schema_type(new.encoding);
+    let (old_imports, new_imports) = (
+        Imported::borrow(&old.imports),
+        Imported::borrow(&new.imports),
+    );
+    let old_source = Source {
+        ty,
+        text: &old.schema,
+        imports: &old_imports,
     };
-    let compare = |reader: &Spec, writer: &Spec| {
-        let (reader, writer) = (&reader.schema, &writer.schema);
-        compat::compare(
-            &Source::new(schema_type, reader),
-            &Source::new(schema_type, writer),
-            Policy::Lenient,
-        )
-        .map_err(|error| error.to_string())
+    let new_source = Source {
+        ty,
+        text: &new.schema,
+        imports: &new_imports,
+    };
+    let compare = |reader: &Source<'_>, writer: &Source<'_>| {
+        let found = compat::compare(reader, writer, Policy::Lenient);
+        found.map_err(|error| error.to_string())
     };
     let (old_name, new_name) = names(old, new);
     let mut breaks: Vec<Break> = Vec::new();
     let directions = [
         (
-            compare(new, old)?,
+            compare(&new_source, &old_source)?,
             [&new_name, &old_name],
             vec![Who::OldData, Who::ReplayingReaders],
         ),
         (
-            compare(old, new)?,
+            compare(&old_source, &new_source)?,
             [&old_name, &new_name],
             vec![Who::OldReaders],
         ),
@@ -384,5 +478,85 @@ mod tests {
                 .any(|text| text.contains("the new version (1.1.0)")),
             "{texts:?}"
         );
+    }
+
+    #[test]
+    fn imported_files_are_compared_with_the_file_that_imports_them() {
+        let main = "syntax = \"proto3\"; package p; import \"c/money.proto\"; message Call { string id = 1; c.Money price = 2; }";
+        let money = "syntax = \"proto3\"; package c; message Money { int64 units = 1; }";
+        let spec = |money: &str, version: &str, required: &str| {
+            let text = format!(
+                "id: c\nversion: {version}\nstatus: active\nservers: [{{server: d, type: kafka, format: protobuf}}]\nschema:\n- name: call\n  authoritativeDefinitions: [{{type: implementation, url: m.proto}}]\n  properties: [{{name: price, logicalType: object{required}}}]\n"
+            );
+            let odcs: Odcs = serde_saphyr::from_str(&text).expect("parses");
+            let files = [("m.proto", main), ("c/money.proto", money)];
+            let files = files.map(|(name, text)| (name.to_owned(), text.to_owned()));
+            derive(&odcs, &BTreeMap::from(files)).expect("derives")
+        };
+        let old = spec(money, "1.0.0", "");
+        for (from, to, bump) in [
+            (
+                "int64 units = 1;",
+                "int64 units = 1; string currency = 2;",
+                Bump::Minor,
+            ),
+            (
+                "int64 units = 1;",
+                "int64 units = 1; /* whole ones */",
+                Bump::Patch,
+            ),
+            ("int64 units = 1;", "string units = 1;", Bump::Major),
+        ] {
+            let report =
+                classify(&old, &spec(&money.replace(from, to), "1.1.0", "")).expect("classifies");
+            assert_eq!(report.bump, bump, "{to}: {report:?}");
+        }
+        let required = spec(money, "1.1.0", ", required: true");
+        let kinds = |old: &Spec, new: &Spec| -> Vec<String> {
+            let report = classify(old, new).expect("classifies");
+            report
+                .breaks
+                .into_iter()
+                .map(|broken| broken.kind)
+                .collect()
+        };
+        assert_eq!(kinds(&old, &required), ["REQUIRED_ADDED"]);
+        assert_eq!(kinds(&required, &old), ["REQUIRED_REMOVED"]);
+    }
+
+    #[test]
+    fn keys_and_modes_are_settled_for_a_major() {
+        let spec = |properties: &str, key: &str| {
+            let text = format!(
+                "{}customProperties: [{properties}]\n",
+                BASE.replace("FORMAT", "json")
+            );
+            let odcs: Odcs = serde_saphyr::from_str(&text).expect("parses");
+            let files = BTreeMap::from([("k.avsc".to_owned(), key.to_owned())]);
+            derive(&odcs, &files).expect("derives")
+        };
+        let kinds = |old: &Spec, new: &Spec| -> Vec<String> {
+            let report = classify(old, new).expect("classifies");
+            report
+                .breaks
+                .into_iter()
+                .map(|broken| broken.kind)
+                .collect()
+        };
+        let keyed = "{property: meshlog.keySchema, value: k.avsc}";
+        let none = spec("", "");
+        let text = spec(keyed, "\"string\"");
+        assert_eq!(kinds(&none, &text), ["KEY_SCHEMA_CHANGED"]);
+        assert_eq!(kinds(&text, &none), ["KEY_SCHEMA_CHANGED"]);
+        assert_eq!(
+            kinds(&text, &spec(keyed, "\"long\"")),
+            ["KEY_SCHEMA_CHANGED"]
+        );
+        assert_eq!(
+            kinds(&text, &spec(keyed, " \"string\" ")),
+            Vec::<String>::new()
+        );
+        let binary = spec("{property: meshlog.cloudEvents, value: binary}", "");
+        assert_eq!(kinds(&none, &binary), ["CLOUD_EVENTS_CHANGED"]);
     }
 }

@@ -3,17 +3,19 @@
 //! A pure function of the port's activated versions and the event: the same record at the same governance position
 //! has the same verdict, for ever (decision 7).
 
-use crate::avro::{AvroValidator, Selection};
+mod version;
+
+use crate::cloud_events::{self, Data, Opened};
 use crate::framing::{Framing, read_framing};
-use crate::json::{self, JsonValidator};
-use crate::protobuf::{ProtobufEvents, Selected};
-use crate::quality::{EventRules, Findings, Mask, QualityRule};
-use crate::settings::{Settings, Treatment};
+use crate::key_schema::KeySchema;
+use crate::quality::QualityRule;
+use crate::settings::{CloudEvents, Settings, Treatment};
+use crate::source::Imported;
 use crate::spec::{Encoding, Key, Spec};
 use crate::verdict::{Code, Reason, Verdict};
 use crate::version::Version;
-use serde_json::Value;
 use std::collections::BTreeMap;
+use version::{Input, VersionRule, within};
 
 /// Kafka header in which Confluent's clients may carry the value's schema GUID.
 pub const VALUE_SCHEMA_ID_HEADER: &str = "__value_schema_id";
@@ -27,6 +29,14 @@ pub struct Event<'a> {
     pub value: Option<&'a [u8]>,
     /// Headers in order.
     pub headers: &'a [(&'a str, Option<&'a [u8]>)],
+}
+
+impl<'a> Event<'a> {
+    /// The value of the last header of a name.
+    pub(crate) fn last_header(&self, name: &str) -> Option<&'a [u8]> {
+        let mut last = self.headers.iter().rev();
+        last.find(|(known, _)| *known == name)?.1
+    }
 }
 
 /// The event names a schema that no fact known here binds to this port.
@@ -43,6 +53,30 @@ pub struct Binding {
     pub guid: [u8; 16],
 }
 
+/// The schemas that a fact binds to a contract version.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Bound {
+    /// Of its values.
+    pub values: Vec<Binding>,
+    /// Of its keys.
+    pub keys: Vec<Binding>,
+}
+
+impl Bound {
+    /// Sort bindings by their subjects: `<topic>-key` and `<topic>-value`.
+    pub fn sorted<'s>(bindings: impl Iterator<Item = (&'s str, Binding)>) -> Self {
+        let mut bound = Self::default();
+        for (subject, binding) in bindings {
+            if subject.ends_with("-key") {
+                bound.keys.push(binding);
+            } else {
+                bound.values.push(binding);
+            }
+        }
+        bound
+    }
+}
+
 /// One activated contract version, as the governance state has it.
 #[derive(Debug, Clone)]
 pub struct ActiveVersion<'a> {
@@ -54,8 +88,14 @@ pub struct ActiveVersion<'a> {
     pub schema: &'a str,
     /// The name of the value's record, as [`crate::spec::Spec`] has it: says which message of a Protobuf file it is.
     pub record: &'a str,
+    /// What the schema imports.
+    pub imports: &'a [Imported],
+    /// Protobuf: fields that must be there though the language does not say so.
+    pub required: &'a [String],
     /// Key rule.
     pub key: &'a Key,
+    /// The schema of keys, with its ids, where there is one.
+    pub key_schema: Option<(&'a KeySchema, &'a [Binding])>,
     /// Settings.
     pub settings: &'a Settings,
     /// Rules over the content.
@@ -68,17 +108,21 @@ pub struct ActiveVersion<'a> {
 
 impl<'a> ActiveVersion<'a> {
     /// The version that a spec describes.
-    pub fn of(spec: &'a Spec, classified: &'a [String], bindings: &'a [Binding]) -> Self {
+    pub fn of(spec: &'a Spec, classified: &'a [String], bound: &'a Bound) -> Self {
+        let key_schema = spec.key_schema.as_ref();
         Self {
             version: spec.version,
             encoding: spec.encoding,
             schema: &spec.schema,
             record: &spec.record,
+            imports: &spec.imports,
+            required: &spec.required,
             key: &spec.key,
+            key_schema: key_schema.map(|schema| (schema, &*bound.keys)),
             settings: &spec.settings,
             rules: &spec.rules,
             classified,
-            bindings,
+            bindings: &bound.values,
         }
     }
 }
@@ -91,25 +135,6 @@ pub struct CompileError {
     pub version: Version,
     /// Why.
     pub message: String,
-}
-
-#[derive(Debug)]
-enum Validator {
-    /// With the fields that the rules read.
-    Avro(AvroValidator, Selection),
-    Json(JsonValidator),
-    /// With the part that the rules read.
-    Protobuf(Box<ProtobufEvents>, Option<Selected>),
-}
-
-#[derive(Debug)]
-struct VersionRule {
-    version: Version,
-    validator: Validator,
-    key: Key,
-    settings: Settings,
-    rules: EventRules,
-    mask: Mask,
 }
 
 /// The judge of a port.
@@ -171,51 +196,113 @@ impl PortRules {
     /// # Errors
     /// [`UnknownSchema`]: the caller reads the governance log to its end and asks again, then [`Self::judge_known`].
     pub fn judge(&self, event: &Event<'_>) -> Result<Verdict, UnknownSchema> {
-        let Some(value) = event.value else {
-            return Ok(self.judge_tombstone(event));
-        };
-        if value.is_empty() {
-            let expected = "an event, or null for a tombstone";
-            return Ok(Verdict::refused(Reason::new(
-                Code::Empty,
-                "",
-                expected,
-                "an empty value",
-            )));
-        }
-        let header = event
-            .headers
-            .iter()
-            .rev()
-            .find(|(name, _)| *name == VALUE_SCHEMA_ID_HEADER);
-        let framing = match read_framing(value, header.and_then(|(_, value)| *value)) {
-            Ok(framing) => framing,
-            Err(reason) => return Ok(Verdict::refused(reason)),
-        };
-        let rule = match framing {
-            Framing::Prefix { id, .. } => {
-                let index = self
-                    .by_id
-                    .get(&id)
-                    .ok_or_else(|| UnknownSchema(format!("id {id}")))?;
-                &self.versions[*index]
-            }
-            Framing::Header { guid, .. } => {
-                let unknown = || UnknownSchema(format!("GUID {}", hex(&guid)));
-                &self.versions[*self.by_guid.get(&guid).ok_or_else(unknown)?]
-            }
-            Framing::Plain(_) => self.active(),
-        };
-        Ok(rule.judge(event, framing))
+        self.judge_at(event, Log::Growing)
     }
 
     /// Judge an event when the log has been read to its end: an unknown schema is then the event's fault.
     pub fn judge_known(&self, event: &Event<'_>) -> Verdict {
-        self.judge(event).unwrap_or_else(|UnknownSchema(found)| {
-            let ids: Vec<String> = self.by_id.keys().map(u32::to_string).collect();
-            let expected = format!("a schema id of {}: {}", self.label, ids.join(", "));
-            Verdict::refused(Reason::new(Code::UnknownSchemaId, "", expected, &found))
-        })
+        self.judge_at(event, Log::AtItsEnd)
+            .unwrap_or_else(|UnknownSchema(found)| Verdict::refused(self.unknown(&found, "")))
+    }
+
+    fn judge_at(&self, event: &Event<'_>, log: Log) -> Result<Verdict, UnknownSchema> {
+        let Some(value) = event.value else {
+            return self.judge_tombstone(event, log);
+        };
+        if value.is_empty() {
+            return Ok(Verdict::refused(empty("")));
+        }
+        match self.active().settings.cloud_events {
+            CloudEvents::None => self.judge_value(event, value, ("", log)),
+            allowed @ (CloudEvents::Binary | CloudEvents::Structured | CloudEvents::Any) => {
+                self.judge_cloud_event(allowed, (event, value), log)
+            }
+        }
+    }
+
+    /// Judge a value, or bytes that stand for one at a place within it.
+    fn judge_value(
+        &self,
+        event: &Event<'_>,
+        value: &[u8],
+        (at, log): (&str, Log),
+    ) -> Result<Verdict, UnknownSchema> {
+        if value.is_empty() {
+            return Ok(Verdict::refused(empty(at)));
+        }
+        let framing = match read_framing(value, event.last_header(VALUE_SCHEMA_ID_HEADER)) {
+            Ok(framing) => framing,
+            Err(reason) => return Ok(Verdict::refused(within(at, reason))),
+        };
+        match self.version_of(framing) {
+            Ok(rule) => rule.judge(event, (Input::Framed(framing), at), log),
+            Err(unknown) if log == Log::Growing => Err(unknown),
+            Err(UnknownSchema(found)) => Ok(Verdict::refused(self.unknown(&found, at))),
+        }
+    }
+
+    /// The version under which a framing puts its body.
+    fn version_of(&self, framing: Framing<'_>) -> Result<&VersionRule, UnknownSchema> {
+        let index = match framing {
+            Framing::Prefix { id, .. } => self
+                .by_id
+                .get(&id)
+                .ok_or_else(|| UnknownSchema(format!("id {id}")))?,
+            Framing::Header { guid, .. } => {
+                let unknown = || UnknownSchema(format!("GUID {}", hex(&guid)));
+                self.by_guid.get(&guid).ok_or_else(unknown)?
+            }
+            Framing::Plain(_) => return Ok(self.active()),
+        };
+        Ok(&self.versions[*index])
+    }
+
+    /// Judge a CloudEvent: what stands around its data, and the data.
+    fn judge_cloud_event(
+        &self,
+        allowed: CloudEvents,
+        (event, value): (&Event<'_>, &[u8]),
+        log: Log,
+    ) -> Result<Verdict, UnknownSchema> {
+        let opened = cloud_events::open(allowed, self.active().encoding, event, value);
+        let Opened {
+            data,
+            reasons,
+            attributes,
+        } = opened;
+        let attributes = attributes.iter();
+        let attributes = attributes.map(|(name, value)| (name.as_str(), Some(value.as_slice())));
+        // Headers of the record itself go before: rules look at the last of a name.
+        let headers: Vec<(&str, Option<&[u8]>)> =
+            event.headers.iter().copied().chain(attributes).collect();
+        let event = &Event {
+            headers: &headers,
+            ..*event
+        };
+        let verdict = match data {
+            Data::Nothing => return Ok(Verdict::from_reasons(reasons)),
+            Data::Value(value) => self.judge_value(event, value, ("", log))?,
+            Data::Bytes(bytes) => self.judge_value(event, &bytes, (DATA, log))?,
+            Data::Json(document) => {
+                let header = event.last_header(VALUE_SCHEMA_ID_HEADER);
+                let rule = match read_framing(b"{", header) {
+                    Ok(framing) => self.version_of(framing),
+                    Err(reason) => return Ok(Verdict::from_reasons(vec![reason])),
+                };
+                match rule {
+                    Ok(rule) => rule.judge(event, (Input::Document(document), DATA), log)?,
+                    Err(unknown) if log == Log::Growing => return Err(unknown),
+                    Err(UnknownSchema(found)) => Verdict::refused(self.unknown(&found, "")),
+                }
+            }
+        };
+        Ok(verdict.after(reasons))
+    }
+
+    fn unknown(&self, found: &str, at: &str) -> Reason {
+        let ids: Vec<String> = self.by_id.keys().map(u32::to_string).collect();
+        let expected = format!("a schema id of {}: {}", self.label, ids.join(", "));
+        Reason::new(Code::UnknownSchemaId, at, expected, found)
     }
 
     /// Take the values of classified fields out of reasons, as this judge does with its own.
@@ -223,18 +310,18 @@ impl PortRules {
         self.active().mask.apply(reasons);
     }
 
-    fn judge_tombstone(&self, event: &Event<'_>) -> Verdict {
+    fn judge_tombstone(&self, event: &Event<'_>, log: Log) -> Result<Verdict, UnknownSchema> {
         let rule = self.active();
-        match rule.settings.tombstones {
+        Ok(match rule.settings.tombstones {
             Treatment::Refuse => {
                 let expected = "a value (`meshlog.tombstones` is refuse)";
                 Verdict::refused(Reason::new(Code::Tombstone, "", expected, "a null value"))
             }
             Treatment::Pass => {
                 let mut reasons = Vec::new();
-                rule.check_key(event, &mut reasons);
+                rule.check_key(event, &mut reasons, log)?;
                 rule.mask.apply(&mut reasons);
-                if event.key.is_none() {
+                if event.key.is_none() && rule.key_judge.is_none() {
                     reasons.push(Reason::new(
                         Code::Key,
                         "",
@@ -244,175 +331,27 @@ impl PortRules {
                 }
                 Verdict::from_reasons(reasons)
             }
-        }
-    }
-}
-
-impl VersionRule {
-    fn compile(version: &ActiveVersion<'_>) -> Result<Self, CompileError> {
-        let fail = |message: String| CompileError {
-            version: version.version,
-            message,
-        };
-        let rules = EventRules::compile(version.rules).map_err(|e| fail(e.to_string()))?;
-        let validator = match version.encoding {
-            Encoding::Avro => {
-                let avro =
-                    AvroValidator::compile(version.schema).map_err(|e| fail(e.to_string()))?;
-                let read = avro.select(rules.members());
-                Validator::Avro(avro, read)
-            }
-            Encoding::Json => Validator::Json(
-                JsonValidator::compile(version.schema).map_err(|e| fail(e.to_string()))?,
-            ),
-            Encoding::Protobuf => {
-                let events = ProtobufEvents::compile(version.schema, version.record)
-                    .map_err(|e| fail(e.to_string()))?;
-                let read = events.select(rules.members());
-                Validator::Protobuf(Box::new(events), read)
-            }
-        };
-        Ok(Self {
-            version: version.version,
-            validator,
-            key: version.key.clone(),
-            settings: version.settings.clone(),
-            rules,
-            mask: Mask::new(version.classified, &version.key.properties),
         })
     }
-
-    fn judge(&self, event: &Event<'_>, framing: Framing<'_>) -> Verdict {
-        let checked = match self.check_value(framing) {
-            Ok(checked) => checked,
-            Err(refusal) => return refusal,
-        };
-        if checked.is_ok()
-            && self.rules.is_empty()
-            && self.key.properties.is_empty()
-            && self.settings.required_headers.is_empty()
-        {
-            return Verdict::Accepted;
-        }
-        let (mut reasons, findings) = match checked {
-            Err(reasons) => (reasons, Findings::default()),
-            Ok(Some(document)) => {
-                let findings = self
-                    .rules
-                    .check(&document, event.key, event.headers, &self.mask);
-                (Vec::new(), findings)
-            }
-            Ok(None) => (Vec::new(), Findings::default()),
-        };
-        self.check_key(event, &mut reasons);
-        self.check_headers(event, &mut reasons);
-        reasons.extend(findings.enforced);
-        self.mask.apply(&mut reasons);
-        let mut shadowed = findings.shadowed;
-        self.mask.apply(&mut shadowed);
-        Verdict::from_reasons(reasons).shadowed(shadowed)
-    }
-
-    /// Check the value under its schema; gives what the rules read of it, where there are rules.
-    fn check_value(
-        &self,
-        framing: Framing<'_>,
-    ) -> Result<Result<Option<Value>, Vec<Reason>>, Verdict> {
-        let body = framing.body();
-        let has_rules = !self.rules.is_empty();
-        Ok(match (&self.validator, framing) {
-            (Validator::Avro(..), Framing::Plain(_)) => return Err(not_framed("Avro", body)),
-            (Validator::Protobuf(..), Framing::Plain(_)) => {
-                return Err(not_framed("Protobuf", body));
-            }
-            (Validator::Protobuf(events, read), framing) => {
-                let indexes = match framing {
-                    Framing::Header { indexes, .. } => Some(indexes),
-                    Framing::Prefix { .. } | Framing::Plain(_) => None,
-                };
-                if has_rules {
-                    events
-                        .decode_selected(indexes, body, read.as_ref())
-                        .map(Some)
-                } else {
-                    events.check(indexes, body).map(|()| None)
-                }
-            }
-            (Validator::Avro(..) | Validator::Json(_), Framing::Header { indexes, .. })
-                if !indexes.is_empty() =>
-            {
-                let expected = "a schema id header of byte 01 and a 16-byte GUID";
-                let found = format!("{} more bytes", indexes.len());
-                return Err(Verdict::refused(Reason::new(
-                    Code::NotFramed,
-                    "",
-                    expected,
-                    &found,
-                )));
-            }
-            (Validator::Avro(validator, read), _) if has_rules => {
-                validator.decode_selected(body, read).map(Some)
-            }
-            (Validator::Avro(validator, _), _) => validator.check(body).map(|()| None),
-            (Validator::Json(validator), _) => json::parse(body)
-                .map_err(|reason| vec![reason])
-                .and_then(|document| {
-                    validator.check_value(&document)?;
-                    Ok(Some(document).filter(|_| has_rules))
-                }),
-        })
-    }
-
-    /// The key's form; that its parts equal the value's is the producer's care (our own producers see to it).
-    fn check_key(&self, event: &Event<'_>, reasons: &mut Vec<Reason>) {
-        if self.key.properties.is_empty() {
-            return;
-        }
-        let found = match event.key {
-            None => "no key".to_owned(),
-            Some(key) if self.key_is_well_formed(key) => return,
-            Some(key) => String::from_utf8_lossy(key).into_owned(),
-        };
-        let names = self.key.properties.join(", ");
-        let expected = if self.key.text {
-            format!("a key: {names} as UTF-8")
-        } else {
-            format!("a key: JSON array of {names}")
-        };
-        reasons.push(Reason::new(Code::Key, "", expected, &found));
-    }
-
-    fn key_is_well_formed(&self, key: &[u8]) -> bool {
-        if self.key.text {
-            return !key.is_empty() && std::str::from_utf8(key).is_ok();
-        }
-        let parts: Result<Vec<serde::de::IgnoredAny>, _> = serde_json::from_slice(key);
-        parts.is_ok_and(|parts| parts.len() == self.key.properties.len())
-    }
-
-    fn check_headers(&self, event: &Event<'_>, reasons: &mut Vec<Reason>) {
-        for name in &self.settings.required_headers {
-            let present = event
-                .headers
-                .iter()
-                .any(|(key, value)| key == name && value.is_some());
-            if !present {
-                let expected = format!("header `{name}`");
-                reasons.push(Reason::new(Code::Header, "", expected, "no such header"));
-            }
-        }
-    }
 }
 
-#[cold]
-fn not_framed(encoding: &str, body: &[u8]) -> Verdict {
-    let expected =
-        format!("{encoding} with a schema id (first byte 0, or header __value_schema_id)");
-    let found = format!("first byte {}", body.first().copied().unwrap_or_default());
-    Verdict::refused(Reason::new(Code::NotFramed, "", expected, &found))
+/// Where the data of an envelope stand in it.
+const DATA: &str = "/data";
+
+/// Whether there may be facts that are not known here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Log {
+    Growing,
+    AtItsEnd,
 }
 
-fn hex(bytes: &[u8]) -> String {
+fn empty(at: &str) -> Reason {
+    let expected = "an event, or null for a tombstone";
+    Reason::new(Code::Empty, at, expected, "an empty value")
+}
+
+/// Lower-case hex.
+pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
@@ -428,7 +367,10 @@ mod tests {
             encoding: Encoding::Json,
             schema: SCHEMA,
             record: "event",
+            imports: &[],
+            required: &[],
             key: &key,
+            key_schema: None,
             settings: &settings,
             rules: &[],
             classified: &[],
@@ -481,7 +423,10 @@ mod tests {
             encoding: Encoding::Protobuf,
             schema,
             record: "p.B",
+            imports: &[],
+            required: &[],
             key: &free_key(),
+            key_schema: None,
             settings: &Settings::default(),
             rules: &[],
             classified: &[],

@@ -3,6 +3,8 @@
 //! | ODCS | Avro | JSON Schema |
 //! |---|---|---|
 //! | string | string | string |
+//! | string with `format: uuid` | string/uuid | string, format uuid |
+//! | string with `format` email, uri, hostname, ipv4, ipv6 | string | the same format |
 //! | integer | long | integer |
 //! | number | double, or bytes/decimal by `physicalType: decimal(p,s)` | number |
 //! | boolean | boolean | boolean |
@@ -76,6 +78,9 @@ fn avro_field(record: &str, property: &Property, errors: &mut Vec<String>) -> Va
 fn avro_type(name: &str, property: &Property, errors: &mut Vec<String>) -> Value {
     let physical = property.physical_type.as_deref().unwrap_or_default();
     match property.logical_type.as_deref() {
+        Some("string") if text_format(property) == Some("uuid") => {
+            json!({"type": "string", "logicalType": "uuid"})
+        }
         Some("string") => json!("string"),
         Some("integer") => json!("long"),
         Some("number") => decimal(physical).unwrap_or_else(|| json!("double")),
@@ -222,12 +227,23 @@ fn json_type(
             Map::new()
         }
     };
+    if let Some(format) = text_format(property) {
+        schema.insert("format".to_owned(), format.into());
+    }
     for keyword in KEYWORDS {
         if let Some(value) = property.logical_type_options.get(*keyword) {
             schema.insert((*keyword).to_owned(), value.clone());
         }
     }
     schema
+}
+
+/// The format of a text that a contract names and JSON Schema knows; those of times are patterns and mean something else.
+fn text_format(property: &Property) -> Option<&str> {
+    let format = property.logical_type_options.get("format")?.as_str()?;
+    let known = ["uuid", "email", "uri", "hostname", "ipv4", "ipv6"];
+    let text = property.logical_type.as_deref() == Some("string");
+    Some(format).filter(|format| text && known.contains(format))
 }
 
 /// `logicalTypeOptions` that are JSON Schema keywords of the same name and meaning.
@@ -348,6 +364,22 @@ mod tests {
         assert_eq!(schema["properties"]["at"]["format"], "date-time");
         let open = to_json_schema(&object(), Additional::Pass).expect("maps");
         assert!(!open.contains("additionalProperties"));
+    }
+
+    #[test]
+    fn formats_of_texts_are_checked_and_patterns_of_times_are_none() {
+        let text = "properties:\n- {name: id, logicalType: string, required: true, logicalTypeOptions: {format: uuid}}\n- {name: m, logicalType: string, logicalTypeOptions: {format: email}}\n- {name: d, logicalType: date, required: true, logicalTypeOptions: {format: dd-MM}}\n- {name: x, logicalType: string, logicalTypeOptions: {format: password}}\n";
+        let object: SchemaObject = serde_saphyr::from_str(text).expect("parses");
+        let json = to_json_schema(&object, Additional::Refuse).expect("maps");
+        let json: Value = serde_json::from_str(&json).expect("is JSON");
+        let format = |name: &str| json["properties"][name]["format"].as_str();
+        assert_eq!(
+            [format("id"), format("m"), format("d"), format("x")],
+            [Some("uuid"), Some("email"), Some("date"), None]
+        );
+        let avro: Value =
+            serde_json::from_str(&to_avro(&object, None).expect("maps")).expect("is JSON");
+        assert_eq!(avro["fields"][0]["type"]["logicalType"], "uuid");
     }
 
     #[test]

@@ -25,6 +25,62 @@ pub enum Treatment {
     Pass,
 }
 
+/// Whether events are CloudEvents, and where their attributes stand.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum CloudEvents {
+    /// They are not; headers are the producer's own affair.
+    #[default]
+    None,
+    /// In headers, the value is the data.
+    Binary,
+    /// In the value, which is a JSON envelope around the data.
+    Structured,
+    /// Either way, as the header `content-type` says.
+    Any,
+}
+
+impl CloudEvents {
+    /// As written in a contract.
+    pub fn name(self) -> &'static str {
+        match self {
+            CloudEvents::None => "none",
+            CloudEvents::Binary => "binary",
+            CloudEvents::Structured => "structured",
+            CloudEvents::Any => "any",
+        }
+    }
+
+    /// The mode of that name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        use CloudEvents::{Any, Binary, None as Not, Structured};
+        let all = [Not, Binary, Structured, Any];
+        all.into_iter().find(|mode| mode.name() == name)
+    }
+}
+
+/// What is made of the logical types that JSON Schema (`format`) and Protobuf (`google.protobuf.Timestamp`,
+/// `Duration`) leave to whoever reads. Avro's are checked in any case.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogicalTypes {
+    /// What does not fit is a violation.
+    #[default]
+    Check,
+    /// They are remarks.
+    Ignore,
+}
+
+impl LogicalTypes {
+    /// As written in a contract.
+    pub fn name(self) -> &'static str {
+        match self {
+            LogicalTypes::Check => "check",
+            LogicalTypes::Ignore => "ignore",
+        }
+    }
+}
+
 /// The settings of a contract, defaults filled in. Durations are milliseconds.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Settings {
@@ -48,6 +104,10 @@ pub struct Settings {
     pub event_time: Option<String>,
     /// Headers each event must carry.
     pub required_headers: Vec<String>,
+    /// Whether events are CloudEvents.
+    pub cloud_events: CloudEvents,
+    /// Whether logical types are checked beyond Avro's.
+    pub logical_types: LogicalTypes,
 }
 
 const DAY_MS: u64 = 24 * 60 * 60 * 1000;
@@ -68,6 +128,8 @@ impl Default for Settings {
             additional_properties: Treatment::Refuse,
             event_time: None,
             required_headers: Vec::new(),
+            cloud_events: CloudEvents::None,
+            logical_types: LogicalTypes::Check,
         }
     }
 }
@@ -112,6 +174,12 @@ impl Settings {
             "eventTime" => self.event_time = Some(text(value, "expected a property's name")?),
             // Read with the other rules, see `quality`.
             "ruleSet" => {}
+            // Read with the files that the document names, see `spec`.
+            "keySchema" => drop(text(value, "expected a relative path")?),
+            "cloudEvents" => {
+                self.cloud_events = one_of(value, "none, binary, structured or any")?;
+            }
+            "logicalTypes" => self.logical_types = one_of(value, "check or ignore")?,
             "requiredHeaders" => self.required_headers = one_of(value, "a list of names")?,
             _ => return Err(format!("no such setting; known are {KNOWN}")),
         }
@@ -120,7 +188,7 @@ impl Settings {
 }
 
 const KNOWN: &str = "partitions, retention, inboxRetention, quarantineRetention, inbox, mode, \
-    tombstones, additionalProperties, eventTime, requiredHeaders, ruleSet";
+    tombstones, additionalProperties, eventTime, requiredHeaders, ruleSet, keySchema, cloudEvents, logicalTypes";
 
 fn partitions(value: &Value) -> Result<u32, String> {
     let number = value
@@ -199,6 +267,9 @@ mod tests {
             ("meshlog.retention", json!("PT36H")),
             ("meshlog.mode", json!("shadow")),
             ("meshlog.requiredHeaders", json!(["trace"])),
+            ("meshlog.cloudEvents", json!("structured")),
+            ("meshlog.logicalTypes", json!("ignore")),
+            ("meshlog.keySchema", json!("key.avsc")),
         ])
         .expect("reads");
         assert_eq!(
@@ -206,15 +277,19 @@ mod tests {
             (6, 129_600_000)
         );
         assert_eq!(settings.mode, Mode::Shadow);
+        assert_eq!(settings.cloud_events, CloudEvents::Structured);
+        assert_eq!(settings.logical_types, LogicalTypes::Ignore);
 
         let errors = read(&[
             ("meshlog.partitions", json!(0)),
             ("meshlog.retention", json!("P1Y")),
             ("meshlog.retension", json!("P1D")),
             ("meshlog.inbox", json!("a b")),
+            ("meshlog.cloudEvents", json!("batch")),
+            ("meshlog.keySchema", json!(7)),
         ])
         .expect_err("all wrong");
-        assert_eq!(errors.len(), 4, "{errors:?}");
+        assert_eq!(errors.len(), 6, "{errors:?}");
         assert!(errors[2].contains("known are"));
     }
 }

@@ -44,6 +44,28 @@ pub struct Import<'a> {
     pub text: &'a str,
 }
 
+/// An [`Import`] that is kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Imported {
+    /// What the schema calls it.
+    pub name: String,
+    /// The path of its file, as a document's files are named.
+    pub file: String,
+    /// The text.
+    pub text: String,
+}
+
+impl Imported {
+    /// The same, borrowed.
+    pub fn borrow(all: &[Self]) -> Vec<Import<'_>> {
+        let borrow = |one| {
+            let Imported { name, text, .. }: &Imported = one;
+            Import { name, text }
+        };
+        all.iter().map(borrow).collect()
+    }
+}
+
 /// Most bytes of all texts that a schema refers to: they are read with it each time, and 8 MB of them within a second.
 /// Above any real schema's; a registry must not take more.
 pub const MAX_IMPORTED_BYTES: usize = 8_000_000;

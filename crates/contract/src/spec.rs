@@ -3,15 +3,16 @@
 //! The document stays the truth and is given back as given; this is what the machine takes from it. A spec can be
 //! derived again from the stored document at any time and comes out the same.
 
-use crate::avro::AvroValidator;
+mod found;
+
 use crate::document::odcs::{Odcs, Property, SchemaObject, SlaProperty};
-use crate::json::JsonValidator;
-use crate::protobuf::{self, ProtobufEvents};
+use crate::key_schema::KeySchema;
 use crate::quality::{self, QualityRule};
-use crate::schema::{self, Additional};
-use crate::schema_error::SchemaError;
-use crate::settings::{Settings, Treatment};
+use crate::settings::Settings;
+use crate::source::Imported;
+use crate::validator;
 use crate::version::Version;
+use found::{demanded, key_schema, value_schema};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -98,10 +99,17 @@ pub struct Spec {
     pub schema: String,
     /// Name of the value's record or object; for Protobuf the full name of the message that events are.
     pub record: String,
+    /// What the schema's text imports, each after those that it needs itself.
+    pub imports: Vec<Imported>,
     /// The fields, flattened.
     pub fields: Vec<Field>,
+    /// Protobuf: the fields that must be there though the language does not say so. Empty for the other languages,
+    /// whose schemas say it themselves.
+    pub required: Vec<String>,
     /// The key.
     pub key: Key,
+    /// The schema of keys, where keys are more than their properties.
+    pub key_schema: Option<KeySchema>,
     /// Our settings.
     pub settings: Settings,
     /// Rules over the content of events.
@@ -138,23 +146,24 @@ pub fn derive(odcs: &Odcs, files: &BTreeMap<String, String>) -> Result<Spec, Vec
         return Err(errors);
     };
     let schema = keep(
-        schema_text(odcs, object, encoding, &settings, files),
+        value_schema(odcs, object, encoding, &settings, files),
         &mut errors,
     );
     let fields = fields(object);
     let rules = keep(quality::read(odcs, object), &mut errors).unwrap_or_default();
-    let record = schema.as_ref().map(|(_, record)| record.clone());
-    if let (Encoding::Protobuf, Some((text, record))) = (encoding, &schema) {
-        errors.extend(undeclared(object, text, record));
-    }
-    let schema = schema.map(|(text, _)| text);
+    let required = schema
+        .as_ref()
+        .filter(|_| encoding == Encoding::Protobuf)
+        .map(|schema| demanded(object, &fields, schema));
+    let required = keep(required.unwrap_or(Ok(Vec::new())), &mut errors);
     let key = keep(key(object).map_err(|e| vec![e]), &mut errors);
-    let (Some(schema), Some(key)) = (schema, key) else {
+    let key_schema = odcs.key_schema().map(|file| key_schema(file, files));
+    let key_schema = keep(key_schema.transpose(), &mut errors);
+    let (Some(schema), Some(required), Some(key), Some(key_schema), true) =
+        (schema, required, key, key_schema, errors.is_empty())
+    else {
         return Err(errors);
     };
-    if !errors.is_empty() {
-        return Err(errors);
-    }
     let description = odcs.description.clone().unwrap_or_default();
     Ok(Spec {
         id: odcs.id.clone(),
@@ -162,10 +171,13 @@ pub fn derive(odcs: &Odcs, files: &BTreeMap<String, String>) -> Result<Spec, Vec
         title: odcs.name.clone().unwrap_or_else(|| odcs.id.clone()),
         purpose: description.purpose.unwrap_or_default().trim().to_owned(),
         encoding,
-        schema,
-        record: record.unwrap_or_default(),
+        schema: schema.text,
+        record: schema.record,
+        imports: schema.imports,
         fields,
+        required,
         key,
+        key_schema,
         settings,
         rules,
         sla: odcs.sla_properties.clone(),
@@ -205,97 +217,34 @@ fn single_object(odcs: &Odcs) -> Result<&SchemaObject, String> {
     }
 }
 
-/// The schema's text, and the name of the record in it.
-fn schema_text(
-    odcs: &Odcs,
-    object: &SchemaObject,
-    encoding: Encoding,
-    settings: &Settings,
-    files: &BTreeMap<String, String>,
-) -> Result<(String, String), Vec<String>> {
-    let text = match odcs.implementation() {
-        Some(path) => files.get(path).cloned().ok_or_else(|| {
-            vec![format!(
-                "the schema file `{path}` is not there; paths are relative to the document"
-            )]
-        })?,
-        None => derived_schema(odcs, object, encoding, settings)?,
-    };
-    let origin = odcs
-        .implementation()
-        .unwrap_or("the schema derived from `properties`");
-    let name = object.name.as_deref().unwrap_or("event");
-    let record = record(encoding, &text, name).map_err(|error| vec![format!("{origin}{error}")])?;
-    Ok((text, record))
-}
-
-fn derived_schema(
-    odcs: &Odcs,
-    object: &SchemaObject,
-    encoding: Encoding,
-    settings: &Settings,
-) -> Result<String, Vec<String>> {
-    if encoding == Encoding::Protobuf {
-        return Err(vec![
-            "the Kafka server's `format` is protobuf, which takes its schema from a .proto file: name it in \
-             `authoritativeDefinitions` as `{type: implementation, url: <relative path>}`"
-                .to_owned(),
-        ]);
-    }
-    if object.properties.is_empty() {
-        let name = object.name.as_deref().unwrap_or("(unnamed)");
-        return Err(vec![format!("schema object `{name}` has no `properties`")]);
-    }
-    match encoding {
-        Encoding::Avro => {
-            let namespace = odcs.domain.as_ref().zip(odcs.data_product.as_ref());
-            let namespace = namespace.map(|(domain, product)| format!("{domain}.{product}"));
-            schema::to_avro(object, namespace.as_deref())
-        }
-        Encoding::Json => {
-            let additional = match settings.additional_properties {
-                Treatment::Refuse => Additional::Refuse,
-                Treatment::Pass => Additional::Pass,
-            };
-            schema::to_json_schema(object, additional)
-        }
-        Encoding::Protobuf => Err(Vec::new()),
-    }
-}
-
-/// Compile the schema; gives the name of the record that values are.
-fn record(encoding: Encoding, text: &str, name: &str) -> Result<String, String> {
-    let unparsed = |error: SchemaError| format!(" does not parse: {error}");
-    match encoding {
-        Encoding::Avro => AvroValidator::compile(text).map(drop).map_err(unparsed)?,
-        Encoding::Json => JsonValidator::compile(text).map(drop).map_err(unparsed)?,
-        Encoding::Protobuf => {
-            protobuf::Schema::parse(text, &[]).map_err(unparsed)?;
-            let events = ProtobufEvents::compile(text, name).map_err(|error| match error {
-                SchemaError::Invalid { problem, .. } => format!(": {problem}"),
-                SchemaError::NotJson { .. } | SchemaError::TooLarge { .. } => unparsed(error),
-            })?;
-            return Ok(events.message().to_owned());
+impl Spec {
+    /// The schema of values, to be compiled.
+    pub fn value_schema(&self) -> validator::Schema<'_> {
+        validator::Schema {
+            encoding: self.encoding,
+            text: &self.schema,
+            record: &self.record,
+            imports: &self.imports,
         }
     }
-    Ok(name.to_owned())
-}
 
-/// Properties of the document that the message does not have: readers would look for them in vain, and a key of them
-/// could not be made.
-fn undeclared(object: &SchemaObject, text: &str, record: &str) -> Vec<String> {
-    let Ok(events) = ProtobufEvents::compile(text, record) else {
-        return Vec::new();
-    };
-    let fields = events.fields();
-    let names = object
-        .properties
-        .iter()
-        .filter_map(|property| property.name.as_deref());
-    names
-        .filter(|name| !fields.iter().any(|field| field.path == *name))
-        .map(|name| format!("property `{name}` is no field of the message {record}"))
-        .collect()
+    /// What the document asks for and no enforcer can check.
+    pub fn unchecked(&self) -> Vec<String> {
+        if self.encoding != Encoding::Protobuf {
+            return Vec::new();
+        }
+        // Parts of the key have to be called required, and the key is judged by itself.
+        let required = self.fields.iter();
+        let required = required.filter(|field| field.required && field.key == 0);
+        let unchecked = required.filter(|field| !self.required.contains(&field.path));
+        let texts = unchecked.map(|field| {
+            format!(
+                "`{}` is `required: true`, but {} cannot tell a field without a value from one with its default:                  declare it `optional` in the .proto file",
+                field.path, self.record
+            )
+        });
+        texts.collect()
+    }
 }
 
 fn key(object: &SchemaObject) -> Result<Key, String> {
@@ -390,6 +339,8 @@ impl Key {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::settings::LogicalTypes;
+    use crate::validator::Validator;
     use serde_json::json;
 
     fn odcs(text: &str) -> Odcs {
@@ -487,6 +438,117 @@ mod tests {
             other.contains("property `id` is no field of the message A"),
             "{other}"
         );
+    }
+
+    const IMPORTING: &str = "syntax = \"proto3\"; package s; import \"common/money.proto\"; import \"google/protobuf/timestamp.proto\"; message Order { string id = 1; optional string who = 2; common.Money price = 3; google.protobuf.Timestamp at = 4; repeated Line lines = 5; } message Line { optional string sku = 1; }";
+    const MONEY: &str = "syntax = \"proto3\"; package common; message Money { string currency = 1; optional int64 units = 2; }";
+
+    fn importing(money: &str) -> BTreeMap<String, String> {
+        BTreeMap::from([
+            ("p/order.proto".to_owned(), IMPORTING.to_owned()),
+            ("p/common/money.proto".to_owned(), money.to_owned()),
+            ("key.avsc".to_owned(), "\"string\"".to_owned()),
+        ])
+    }
+
+    fn order(properties: &str) -> Odcs {
+        odcs(&format!(
+            "{BASE}servers: [{{server: d, type: kafka, format: protobuf}}]\ncustomProperties: [{{property: meshlog.keySchema, value: key.avsc}}]\nschema:\n- name: order\n  authoritativeDefinitions: [{{type: implementation, url: p/order.proto}}]\n  properties:\n{properties}"
+        ))
+    }
+
+    #[test]
+    fn a_protobuf_contract_may_import_files_beside_its_own() {
+        let id = "  - {name: id, logicalType: string, required: true, primaryKey: true}\n";
+        let spec = derive(&order(id), &importing(MONEY)).expect("derives");
+        assert_eq!(spec.record, "s.Order");
+        let imports: Vec<(&str, &str)> = spec
+            .imports
+            .iter()
+            .map(|one| (one.name.as_str(), one.file.as_str()))
+            .collect();
+        assert_eq!(imports, [("common/money.proto", "p/common/money.proto")]);
+        let key = spec.key_schema.as_ref().expect("a key schema");
+        assert_eq!(
+            (key.file.as_str(), key.encoding),
+            ("key.avsc", Encoding::Avro)
+        );
+        assert_eq!(
+            spec.unchecked(),
+            Vec::<String>::new(),
+            "of a key's part nobody is warned"
+        );
+
+        let mut files = importing(MONEY);
+        files.remove("p/common/money.proto");
+        let missing = derive(&order(id), &files).expect_err("missing");
+        assert!(
+            missing[0].contains("`p/common/money.proto`, imported by `p/order.proto`"),
+            "{missing:?}"
+        );
+        files = importing("syntax = \"proto3\"; message {");
+        let broken = derive(&order(id), &files).expect_err("broken").join("; ");
+        assert!(broken.contains("common/money.proto"), "{broken}");
+        files = importing(MONEY);
+        files.remove("key.avsc");
+        let missing = derive(&order(id), &files).expect_err("missing");
+        assert!(
+            missing[0].contains("`key.avsc` is not there"),
+            "{missing:?}"
+        );
+    }
+
+    #[test]
+    fn required_fields_of_protobuf_must_be_there_where_that_shows() {
+        let properties = "  - {name: who, logicalType: string, required: true}\n  - name: price\n    logicalType: object\n    required: true\n    properties:\n    - {name: units, logicalType: integer, required: true}\n    - {name: currency, logicalType: string, required: true}\n  - name: lines\n    logicalType: array\n    items:\n      logicalType: object\n      properties: [{name: sku, logicalType: string, required: true}]\n";
+        let spec = derive(&order(properties), &importing(MONEY)).expect("derives");
+        assert_eq!(
+            spec.required,
+            ["who", "price", "price.units", "lines[].sku"]
+        );
+        assert_eq!(spec.unchecked().len(), 1, "{:?}", spec.unchecked());
+        let validator =
+            Validator::compile(&spec.value_schema(), LogicalTypes::Check, &spec.required)
+                .expect("compiles");
+        let found = |body: &[u8]| -> Vec<String> {
+            let framed = crate::framing::Framing::Prefix { id: 1, body };
+            let checked = validator.check(framed, validator::Wanted::Nothing);
+            let reasons = checked.err().unwrap_or_default().into_iter();
+            reasons
+                .map(|reason| format!("{} {}", reason.code, reason.path))
+                .collect()
+        };
+        assert_eq!(
+            found(b"\0\x12\x00\x1a\x02\x10\x00"),
+            Vec::<String>::new(),
+            "an empty text is there, and so is a zero"
+        );
+        assert_eq!(found(b"\0"), ["MESH-1006 /who", "MESH-1006 /price"]);
+        assert_eq!(found(b"\0\x12\x00\x1a\x00"), ["MESH-1006 /price/units"]);
+        assert_eq!(
+            found(b"\0\x12\x00\x1a\x02\x10\x00\x2a\x00"),
+            ["MESH-1006 /lines/0/sku"]
+        );
+        // 10000-01-01T00:00:00Z, and a nanosecond too many.
+        let late = b"\0\x12\x00\x1a\x02\x10\x00\x22\x07\x08\x80\x83\xd1\xff\xaf\x07";
+        assert_eq!(found(late), ["MESH-1016 /at"]);
+        assert_eq!(
+            found(b"\0\x12\x00\x1a\x02\x10\x00\x22\x06\x10\x80\x94\xeb\xdc\x03"),
+            ["MESH-1016 /at"]
+        );
+        assert_eq!(
+            found(b"\0\x12\x00\x1a\x02\x10\x00\x22\x02\x08\x01"),
+            Vec::<String>::new()
+        );
+    }
+
+    #[test]
+    fn key_schemas_are_files_of_a_known_ending() {
+        let text = format!(
+            "{BASE}customProperties: [{{property: meshlog.keySchema, value: key.txt}}]\nschema:\n- name: call\n  properties: [{{name: id, logicalType: string}}]\n"
+        );
+        let errors = derive(&odcs(&text), &BTreeMap::new()).expect_err("wrong");
+        assert!(errors[0].contains(".avsc, .json or .proto"), "{errors:?}");
     }
 
     #[test]

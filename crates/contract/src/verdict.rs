@@ -69,6 +69,8 @@ codes! {
     RuleBroken = "MESH-1018",
     /// A rule of the contract could not be evaluated on the event.
     RuleFailed = "MESH-1019",
+    /// The event is not the CloudEvent that the contract asks for: an attribute or the mode is wrong.
+    CloudEvent = "MESH-1020",
 }
 
 impl fmt::Display for Code {
@@ -82,7 +84,8 @@ impl fmt::Display for Code {
 pub struct Reason {
     /// Stable code.
     pub code: Code,
-    /// JSON Pointer (RFC 6901) of the field in the decoded event; empty for the event as a whole.
+    /// JSON Pointer (RFC 6901) of the field in the decoded event; empty for the event as a whole. What does not begin
+    /// with `/` stands beside the event: `key` and a pointer into the key, or the name of a header.
     pub path: String,
     /// What the contract asks for.
     pub expected: String,
@@ -163,6 +166,19 @@ impl Verdict {
                 Verdict::Shadowed(shadowed)
             }
             Verdict::Accepted | Verdict::Shadowed(_) | Verdict::Quarantined(_) => self,
+        }
+    }
+
+    /// The same, after what was found before.
+    #[must_use]
+    pub fn after(self, mut before: Vec<Reason>) -> Self {
+        match self {
+            same if before.is_empty() => same,
+            Verdict::Accepted | Verdict::Shadowed(_) => Self::from_reasons(before),
+            Verdict::Quarantined(reasons) => {
+                before.extend(reasons);
+                Self::from_reasons(before)
+            }
         }
     }
 

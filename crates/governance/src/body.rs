@@ -4,9 +4,15 @@
 //! shape is a new version of the type with a schema of its own, never an edit.
 //! Bodies carry the full state after the event, so that replay needs no other source.
 
+mod earlier;
+
+pub use earlier::{ContractVersionV1, ContractVersionV2, SettingsV1};
+
 use contract::document::{self, Document};
+use contract::key_schema;
 use contract::quality::QualityRule;
-use contract::settings::{Mode, Settings, Treatment};
+use contract::settings::{CloudEvents, LogicalTypes, Mode, Settings, Treatment};
+use contract::source::Imported;
 use contract::spec::{self, Encoding, Spec};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -101,7 +107,7 @@ pub struct Input {
     pub version: Option<String>,
 }
 
-/// `mesh.contract.version.approved.v2`
+/// `mesh.contract.version.approved.v3`
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ContractVersion {
     /// Contract.
@@ -120,8 +126,14 @@ pub struct ContractVersion {
     pub schema: String,
     /// Name of the value's record; for Protobuf the full name of the message.
     pub record: String,
+    /// What the schema imports, each after those that it needs itself.
+    pub imports: Vec<Import>,
+    /// Protobuf: fields that must be there though the language does not say so, by path.
+    pub required: Vec<String>,
     /// Key rule.
     pub key: Key,
+    /// Schema of keys, where they have one.
+    pub key_schema: Option<KeySchema>,
     /// Settings, defaults filled in.
     pub settings: StoredSettings,
     /// Rules over the content of events.
@@ -147,6 +159,81 @@ impl ContractVersion {
                 .or_else(|_| spec::derive(&odcs.without_rules(), &self.files))
                 .ok(),
             Document::Domain(_) | Document::Team(_) | Document::Product(_) => None,
+        }
+    }
+
+    /// What the schema imports, with the texts.
+    pub fn imported(&self) -> Vec<Imported> {
+        imported(&self.imports, &self.files)
+    }
+
+    /// The schema of keys, with its text; `None` also for one whose language a newer build has brought.
+    pub fn keys(&self) -> Option<key_schema::KeySchema> {
+        self.key_schema.as_ref()?.read(&self.files)
+    }
+}
+
+/// A file that a schema imports.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Import {
+    /// As the schema calls it.
+    pub name: String,
+    /// Its path among the contract's files.
+    pub file: String,
+}
+
+impl From<&Imported> for Import {
+    fn from(import: &Imported) -> Self {
+        let (name, file) = (import.name.clone(), import.file.clone());
+        Self { name, file }
+    }
+}
+
+/// Imports with the texts of their files; one whose text is not there is left out, and what imports it does not compile.
+pub fn imported(imports: &[Import], files: &BTreeMap<String, String>) -> Vec<Imported> {
+    let with_text = |import: &Import| {
+        Some(Imported {
+            name: import.name.clone(),
+            file: import.file.clone(),
+            text: files.get(&import.file)?.clone(),
+        })
+    };
+    imports.iter().filter_map(with_text).collect()
+}
+
+/// The schema of a contract's keys.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeySchema {
+    /// Its path among the contract's files.
+    pub file: String,
+    /// `avro`, `json` or `protobuf`.
+    pub encoding: String,
+    /// Name of the key's record; for Protobuf the full name of the message.
+    pub record: String,
+    /// What it imports, each after those that it needs itself.
+    pub imports: Vec<Import>,
+}
+
+impl KeySchema {
+    /// The schema with its text; `None` where that is not there, or its language is not known to this build.
+    pub fn read(&self, files: &BTreeMap<String, String>) -> Option<key_schema::KeySchema> {
+        Some(key_schema::KeySchema {
+            file: self.file.clone(),
+            encoding: Encoding::from_name(&self.encoding)?,
+            text: files.get(&self.file)?.clone(),
+            record: self.record.clone(),
+            imports: imported(&self.imports, files),
+        })
+    }
+}
+
+impl From<&key_schema::KeySchema> for KeySchema {
+    fn from(schema: &key_schema::KeySchema) -> Self {
+        Self {
+            file: schema.file.clone(),
+            encoding: schema.encoding.name().to_owned(),
+            record: schema.record.clone(),
+            imports: schema.imports.iter().map(Import::from).collect(),
         }
     }
 }
@@ -195,74 +282,6 @@ impl StoredRule {
     }
 }
 
-/// `mesh.contract.version.approved.v1`: as [`ContractVersion`], before rules were run.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename = "ContractVersion")]
-#[expect(missing_docs, reason = "those of `ContractVersion`")]
-pub struct ContractVersionV1 {
-    pub contract_id: String,
-    pub version: String,
-    pub domain: Option<String>,
-    pub title: String,
-    pub purpose: String,
-    pub encoding: String,
-    pub schema: String,
-    pub key: Key,
-    pub settings: StoredSettings,
-    pub supersedes: Option<String>,
-    pub bump: String,
-    pub files: BTreeMap<String, String>,
-    pub document: String,
-}
-
-impl From<ContractVersion> for ContractVersionV1 {
-    fn from(body: ContractVersion) -> Self {
-        Self {
-            contract_id: body.contract_id,
-            version: body.version,
-            domain: body.domain,
-            title: body.title,
-            purpose: body.purpose,
-            encoding: body.encoding,
-            schema: body.schema,
-            key: body.key,
-            settings: body.settings,
-            supersedes: body.supersedes,
-            bump: body.bump,
-            files: body.files,
-            document: body.document,
-        }
-    }
-}
-
-impl From<ContractVersionV1> for ContractVersion {
-    fn from(body: ContractVersionV1) -> Self {
-        let mut read = Self {
-            contract_id: body.contract_id,
-            version: body.version,
-            domain: body.domain,
-            title: body.title,
-            purpose: body.purpose,
-            encoding: body.encoding,
-            schema: body.schema,
-            record: String::new(),
-            key: body.key,
-            settings: body.settings,
-            rules: Vec::new(),
-            classified: Vec::new(),
-            supersedes: body.supersedes,
-            bump: body.bump,
-            files: body.files,
-            document: body.document,
-        };
-        // Which message events are stood in the document alone.
-        if read.encoding == Encoding::Protobuf.name() {
-            read.record = read.spec().map(|spec| spec.record).unwrap_or_default();
-        }
-        read
-    }
-}
-
 /// Key rule.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Key {
@@ -296,6 +315,10 @@ pub struct StoredSettings {
     pub event_time: Option<String>,
     /// Header names.
     pub required_headers: Vec<String>,
+    /// `none`, `binary`, `structured` or `any`.
+    pub cloud_events: String,
+    /// `check` or `ignore`, beyond Avro's.
+    pub logical_types: String,
 }
 
 /// `mesh.port.opened.v1`
@@ -414,6 +437,8 @@ impl From<&Settings> for StoredSettings {
             additional_properties: treatment_text(settings.additional_properties),
             event_time: settings.event_time.clone(),
             required_headers: settings.required_headers.clone(),
+            cloud_events: settings.cloud_events.name().to_owned(),
+            logical_types: settings.logical_types.name().to_owned(),
         }
     }
 }
@@ -431,6 +456,11 @@ impl From<&StoredSettings> for Settings {
             additional_properties: treatment(&stored.additional_properties),
             event_time: stored.event_time.clone(),
             required_headers: stored.required_headers.clone(),
+            cloud_events: CloudEvents::from_name(&stored.cloud_events).unwrap_or_default(),
+            logical_types: match stored.logical_types.as_str() {
+                "ignore" => LogicalTypes::Ignore,
+                _ => LogicalTypes::Check,
+            },
         }
     }
 }

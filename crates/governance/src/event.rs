@@ -1,8 +1,8 @@
 //! Events of the governance log: every type, its stored name, its schema.
 
 use crate::body::{
-    Activated, ContractVersion, ContractVersionV1, Domain, Founded, Port, Product, Redriven,
-    Rejected, Team,
+    Activated, ContractVersion, ContractVersionV1, ContractVersionV2, Domain, Founded, Port,
+    Product, Redriven, Rejected, Team,
 };
 use crate::breaker::Breaker;
 use apache_avro::Schema;
@@ -107,8 +107,10 @@ events! {
     ProductMetadataChanged(Product) = "mesh.product.metadata.changed.v1",
     /// A contract version may be provisioned; without the rules of its document, which were not run then.
     ContractVersionApprovedV1(ContractVersion, stored as ContractVersionV1) = "mesh.contract.version.approved.v1",
+    /// The same before CloudEvents, key schemas and imports were checked.
+    ContractVersionApprovedV2(ContractVersion, stored as ContractVersionV2) = "mesh.contract.version.approved.v2",
     /// A contract version may be provisioned.
-    ContractVersionApproved(ContractVersion) = "mesh.contract.version.approved.v2",
+    ContractVersionApproved(ContractVersion) = "mesh.contract.version.approved.v3",
     /// A port is new.
     PortOpened(Port) = "mesh.port.opened.v1",
     /// A contract version is in force on a port.
@@ -139,7 +141,9 @@ impl Event {
             Event::ProductApproved(body) | Event::ProductMetadataChanged(body) => {
                 format!("product/{}", body.key)
             }
-            Event::ContractVersionApproved(body) | Event::ContractVersionApprovedV1(body) => {
+            Event::ContractVersionApproved(body)
+            | Event::ContractVersionApprovedV1(body)
+            | Event::ContractVersionApprovedV2(body) => {
                 format!("contract/{}@{}", body.contract_id, body.version)
             }
             Event::PortOpened(body) => format!("port/{}", body.address),

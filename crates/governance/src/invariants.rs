@@ -57,6 +57,7 @@ pub fn first_broken_by(mesh: &Mesh, fact: &Fact) -> Option<(&'static str, String
         | Event::TeamUpdated(_)
         | Event::ContractVersionApproved(_)
         | Event::ContractVersionApprovedV1(_)
+        | Event::ContractVersionApprovedV2(_)
         | Event::QuarantineRedriven(_)
         | Event::BreakerOpened(_)
         | Event::BreakerClosed(_)

@@ -18,7 +18,7 @@ use std::collections::BTreeMap;
 pub const PROPOSAL_MEMORY_MS: i64 = 30 * 24 * 60 * 60 * 1000;
 
 /// First line of the canonical bytes. A change of what is hashed is a new version here.
-const CANONICAL_VERSION: &str = "meshlog-state/v2\n";
+const CANONICAL_VERSION: &str = "meshlog-state/v3\n";
 
 /// Everything that the facts say, up to one position.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
@@ -172,7 +172,9 @@ impl Mesh {
             Event::ProductApproved(body) | Event::ProductMetadataChanged(body) => {
                 put(&mut self.products, body.key.clone(), fact, body.clone());
             }
-            Event::ContractVersionApproved(body) | Event::ContractVersionApprovedV1(body) => {
+            Event::ContractVersionApproved(body)
+            | Event::ContractVersionApprovedV1(body)
+            | Event::ContractVersionApprovedV2(body) => {
                 // A version that does not parse was never approved: decide sees to it, evolve does not judge.
                 if let Ok(version) = body.version.parse::<Version>() {
                     let contract = self.contracts.entry(body.contract_id.clone()).or_default();

@@ -4,6 +4,7 @@
 //! aborted attempt comes out the same when it is made again.
 
 use contract::document::{self, Document, Sourced};
+use contract::files;
 use governance::body::Refusal;
 use governance::command::{Command, Stamp, Submitted};
 use governance::mesh::Mesh;
@@ -181,12 +182,9 @@ fn submit(
     }
     let files = match &sourced.document {
         Document::Contract(odcs) => {
-            let named = odcs.implementation();
-            file.files
-                .iter()
-                .filter(|(path, _)| Some(path.as_str()) == named)
-                .map(|(path, text)| (path.clone(), text.clone()))
-                .collect()
+            let given = |path: &str| file.files.get(path).cloned().ok_or_else(String::new);
+            // What is missing, deciding tells.
+            files::collect(odcs, given).0
         }
         Document::Domain(_) | Document::Team(_) | Document::Product(_) => Default::default(),
     };

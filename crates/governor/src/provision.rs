@@ -1,13 +1,14 @@
 //! The provisioner: brings about what the facts ask for, and says so with a fact.
 //!
 //! For each domain its proposals topic; for each port whose approved version is not in force: inbox, product and
-//! quarantine topics, the schemas under their subjects, then `contract.version.activated` with the schema ids.
+//! quarantine topics, the schemas of values and keys under their subjects, then `contract.version.activated` with the schema ids.
 //! Level-triggered: it compares what is due with what is, so it can be killed at any instruction and simply starts over.
 
 use crate::core::chain;
 use crate::follow::View;
 use crate::prepare::PROVISIONER;
 use crate::topics::{Topics, domain_proposals_spec};
+use contract::source::Imported;
 use governance::body::{Activated, Binding, ContractVersion, Port};
 use governance::mesh::Mesh;
 use governance::proposal::{ACTIVATE, ACTOR, AUTHENTICATED_BY};
@@ -25,6 +26,30 @@ pub struct RegisteredSchema {
     pub id: u32,
     /// GUID, 32 hex digits.
     pub guid: String,
+    /// The version under its subject.
+    pub version: u32,
+}
+
+/// A schema of a port, to be registered.
+#[derive(Debug, Clone, Copy)]
+pub struct PortSchema<'a> {
+    /// `AVRO`, `JSON` or `PROTOBUF`.
+    pub schema_type: &'a str,
+    /// The text.
+    pub text: &'a str,
+    /// What the text imports.
+    pub references: &'a [SchemaReference],
+}
+
+/// A schema that another imports, as the registry knows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SchemaReference {
+    /// As the importing text calls it.
+    pub name: String,
+    /// Its subject.
+    pub subject: String,
+    /// Its version there.
+    pub version: u32,
 }
 
 /// Registers the schemas of ports; the binary gives the built-in registry.
@@ -36,8 +61,7 @@ pub trait Registrar: Send + Sync + 'static {
     fn register(
         &self,
         subject: &str,
-        schema_type: &str,
-        schema: &str,
+        schema: &PortSchema<'_>,
         port: &str,
     ) -> impl Future<Output = Result<RegisteredSchema, String>> + Send;
 }
@@ -58,6 +82,13 @@ pub(crate) struct Provisioner<R> {
     pub(crate) replication: i32,
     pub(crate) view: watch::Receiver<View>,
     pub(crate) pending: watch::Sender<Pending>,
+}
+
+/// Of the schemas known so far those that a text imports itself: a registry wants no others as its references.
+fn directly(text: &str, known: &[SchemaReference]) -> Vec<SchemaReference> {
+    let names = contract::protobuf::imports(text).unwrap_or_default();
+    let known = known.iter().filter(|one| names.contains(&one.name));
+    known.cloned().collect()
 }
 
 impl<R: Registrar> Provisioner<R> {
@@ -186,20 +217,67 @@ impl<R: Registrar> Provisioner<R> {
         }
     }
 
-    /// The value schema under both topics: TopicNameStrategy then works for producers and for consumers.
+    /// The schemas of values and keys under both topics: TopicNameStrategy then works for producers and for consumers.
     async fn register(
         &self,
         port: &Port,
         contract: &ContractVersion,
     ) -> Result<Vec<Binding>, String> {
+        let mut bindings = Vec::new();
+        let keys = contract.keys();
+        if contract.key_schema.is_some() && keys.is_none() {
+            return Err("the contract's key schema was approved by a newer build".to_owned());
+        }
+        if let Some(keys) = keys {
+            let schema = (keys.encoding.schema_type(), keys.text.as_str());
+            let found = self.bind(port, "key", schema, &keys.imports).await?;
+            bindings.extend(found);
+        }
         let schema_type = contract.encoding.to_uppercase();
+        let schema = (schema_type.as_str(), contract.schema.as_str());
+        let values = self
+            .bind(port, "value", schema, &contract.imported())
+            .await?;
+        // The values' first: that is where readers of older facts look.
+        bindings.splice(0..0, values);
+        Ok(bindings)
+    }
+
+    /// One schema under `<topic>-<part>` of inbox and product topic, what it imports under `<port>-<part>/<import>`.
+    async fn bind(
+        &self,
+        port: &Port,
+        part: &str,
+        (schema_type, text): (&str, &str),
+        imports: &[Imported],
+    ) -> Result<Vec<Binding>, String> {
+        let mut references: Vec<SchemaReference> = Vec::new();
+        for import in imports {
+            let subject = format!("{}-{part}/{}", port.address, import.name);
+            let needed = directly(&import.text, &references);
+            let schema = PortSchema {
+                schema_type,
+                text: &import.text,
+                references: &needed,
+            };
+            let found = self.registrar.register(&subject, &schema, &port.address);
+            let version = found.await?.version;
+            references.push(SchemaReference {
+                name: import.name.clone(),
+                subject,
+                version,
+            });
+        }
+        let schema = PortSchema {
+            schema_type,
+            text,
+            references: &directly(text, &references),
+        };
         let mut bindings = Vec::new();
         for topic in [&port.inbox, &port.address] {
-            let subject = format!("{topic}-value");
-            let registered = self
-                .registrar
-                .register(&subject, &schema_type, &contract.schema, &port.address)
-                .await?;
+            let subject = format!("{topic}-{part}");
+            let found = self.registrar.register(&subject, &schema, &port.address);
+            let registered = found.await?;
             bindings.push(Binding {
                 subject,
                 schema_id: i32::try_from(registered.id).map_err(|error| error.to_string())?,
@@ -249,5 +327,23 @@ impl<R: Registrar> Provisioner<R> {
                 "the activation was not decided within {ACTIVATION_LIMIT:?}"
             )),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_schema_is_registered_with_what_it_imports_itself() {
+        let reference = |name: &str| SchemaReference {
+            name: name.to_owned(),
+            subject: format!("d.p.e.v1-value/{name}"),
+            version: 1,
+        };
+        let known = [reference("a.proto"), reference("b.proto")];
+        let text = "syntax = \"proto3\"; import \"b.proto\"; import \"google/protobuf/any.proto\"; message M {}";
+        assert_eq!(directly(text, &known), [reference("b.proto")]);
+        assert_eq!(directly("\"string\"", &known), []);
     }
 }

@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use contract::avro::AvroValidator;
+use contract::cloud_events::{CONTENT_TYPE, Envelope, is_structured};
 use contract::framing::{Framing, VALUE_SCHEMA_ID_HEADER, read_framing};
-use contract::protobuf::ProtobufEvents;
+use contract::protobuf::{Demands, ProtobufEvents};
+use contract::settings::{CloudEvents, LogicalTypes};
 use contract::spec::Encoding;
 use kafka::Record;
 use serde_json::{Map, Value, json};
@@ -16,6 +18,7 @@ use crate::port::{BoundVersion, Port};
 #[derive(Debug)]
 pub(crate) struct Decoder {
     encoding: Encoding,
+    cloud_events: CloudEvents,
     schemas: Vec<Schema>,
     by_id: BTreeMap<u32, usize>,
     by_guid: BTreeMap<[u8; 16], usize>,
@@ -35,7 +38,12 @@ impl Schema {
             Encoding::Json => return Ok(None),
             Encoding::Avro => AvroValidator::compile(&version.schema).map(Schema::Avro),
             Encoding::Protobuf => {
-                ProtobufEvents::compile(&version.schema, &version.message).map(Schema::Protobuf)
+                let demands = Demands {
+                    required: &[],
+                    logical: LogicalTypes::Ignore,
+                };
+                let compiled = ProtobufEvents::compile_with(&version.value_schema(), &demands);
+                compiled.map(Schema::Protobuf)
             }
         };
         compiled.map(Some).map_err(|error| {
@@ -75,8 +83,13 @@ impl Decoder {
             .versions
             .last()
             .map_or(Encoding::Json, |version| version.encoding);
+        let cloud_events = port
+            .versions
+            .last()
+            .map_or(CloudEvents::None, |version| version.cloud_events);
         let mut decoder = Self {
             encoding,
+            cloud_events,
             schemas: Vec::new(),
             by_id: BTreeMap::new(),
             by_guid: BTreeMap::new(),
@@ -102,6 +115,15 @@ impl Decoder {
         let Some(value) = &record.value else {
             out.extend_from_slice(b"null");
             return Ok(());
+        };
+        let unwrapped = self.unwrapped(record, value)?;
+        let value = match &unwrapped {
+            None => value.as_slice(),
+            Some(Unwrapped::Json(data)) => {
+                let written = serde_json::to_writer(out, data);
+                return written.map_err(|error| Undecoded::Broken(error.to_string()));
+            }
+            Some(Unwrapped::Bytes(bytes)) => bytes,
         };
         let broken = |reason: contract::verdict::Reason| Undecoded::Broken(reason.to_string());
         let framing = read_framing(value, record.header(VALUE_SCHEMA_ID_HEADER)).map_err(broken)?;
@@ -131,12 +153,40 @@ impl Decoder {
         serde_json::to_writer(out, &decoded).map_err(|error| Undecoded::Broken(error.to_string()))
     }
 
+    /// The data of a CloudEvent in structured mode; none where the value is the data.
+    fn unwrapped(&self, record: &Record, value: &[u8]) -> Result<Option<Unwrapped>, Undecoded> {
+        let kind = record.header(CONTENT_TYPE).map(String::from_utf8_lossy);
+        let structured = match self.cloud_events {
+            CloudEvents::None | CloudEvents::Binary => false,
+            CloudEvents::Structured | CloudEvents::Any => kind.is_some_and(|it| is_structured(&it)),
+        };
+        if !structured {
+            return Ok(None);
+        }
+        // What is wrong around the data is the contract's to judge.
+        let (Some(envelope), _) = Envelope::read(self.encoding, value) else {
+            return Err(Undecoded::Broken(
+                "the CloudEvent is no JSON object".to_owned(),
+            ));
+        };
+        let data = envelope.bytes.map(Unwrapped::Bytes);
+        let data = data.or_else(|| envelope.data.map(Unwrapped::Json));
+        let nothing = || Undecoded::Broken("the CloudEvent holds no data".to_owned());
+        data.map(Some).ok_or_else(nothing)
+    }
+
     /// The value as JSON.
     pub(crate) fn value(&self, record: &Record) -> Result<Value, Undecoded> {
         let mut text = Vec::new();
         self.write(record, &mut text)?;
         serde_json::from_slice(&text).map_err(|error| Undecoded::Broken(error.to_string()))
     }
+}
+
+/// Data out of an envelope.
+enum Unwrapped {
+    Json(Value),
+    Bytes(Vec<u8>),
 }
 
 fn name(framing: &Framing<'_>) -> String {
@@ -300,6 +350,32 @@ mod tests {
             decoder.value(&by_guid),
             Ok(json!({"order_id": "hi", "n": 5}))
         );
+    }
+
+    #[test]
+    fn data_of_cloud_events_are_shown_whichever_their_mode() {
+        let mut any = port(Encoding::Avro, "\"string\"");
+        any.versions[0].cloud_events = CloudEvents::Any;
+        let decoder = Decoder::new(&any).expect("compiles");
+        assert_eq!(
+            decoder.value(&record(b"\0\0\0\0\x07\x04hi")),
+            Ok(json!("hi"))
+        );
+        let envelope = br#"{"specversion":"1.0","id":"1","source":"s","type":"t","data_base64":"AAAAAAcEaGk="}"#;
+        let mut structured = record(envelope);
+        structured.headers = vec![kafka::Header::new(
+            CONTENT_TYPE,
+            "application/cloudevents+json",
+        )];
+        assert_eq!(decoder.value(&structured), Ok(json!("hi")));
+
+        let mut plain = port(Encoding::Json, "{}");
+        plain.versions[0].cloud_events = CloudEvents::Structured;
+        let decoder = Decoder::new(&plain).expect("compiles");
+        structured.value = Some(br#"{"id":"1","data":{"a":1}}"#.to_vec());
+        assert_eq!(decoder.value(&structured), Ok(json!({"a": 1})));
+        structured.value = Some(br#"{"id":"1"}"#.to_vec());
+        assert!(decoder.value(&structured).is_err());
     }
 
     #[test]

@@ -1,8 +1,15 @@
 //! What the data commands need to know of a port: topics, the contract versions bound to it, how they are written.
 
+use std::collections::BTreeMap;
+
 use anyhow::Context;
 use contract::address::PortAddress;
+use contract::key_schema::KeySchema;
+use contract::settings::CloudEvents;
+use contract::source::Imported;
 use contract::spec::{Encoding, Key};
+use contract::validator::Schema;
+use governance::body;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -56,6 +63,12 @@ pub(crate) struct BoundVersion {
     pub(crate) message: String,
     /// How keys are made.
     pub(crate) key: Key,
+    /// What the schema imports.
+    pub(crate) imports: Vec<Imported>,
+    /// The schema of keys, where they have one.
+    pub(crate) key_schema: Option<KeySchema>,
+    /// Whether events are CloudEvents.
+    pub(crate) cloud_events: CloudEvents,
     /// Schema ids.
     pub(crate) bindings: Vec<Binding>,
 }
@@ -68,6 +81,32 @@ struct Content {
     #[serde(default)]
     message: Option<String>,
     key: Key,
+    #[serde(default)]
+    imports: Vec<body::Import>,
+    #[serde(default)]
+    key_schema: Option<body::KeySchema>,
+    #[serde(default)]
+    texts: BTreeMap<String, String>,
+    #[serde(default)]
+    settings: Written,
+}
+
+/// The settings that say how events are written.
+#[derive(Debug, Default, Deserialize)]
+struct Written {
+    #[serde(default)]
+    cloud_events: String,
+}
+
+impl Content {
+    fn key_schema(&self) -> anyhow::Result<Option<KeySchema>> {
+        let Some(schema) = &self.key_schema else {
+            return Ok(None);
+        };
+        let read = schema.read(&self.texts);
+        read.map(Some)
+            .with_context(|| format!("the text of the key schema {} is not there", schema.file))
+    }
 }
 
 impl Binding {
@@ -100,6 +139,10 @@ impl Port {
                 version,
                 encoding: content.encoding,
                 schema,
+                imports: body::imported(&content.imports, &content.texts),
+                key_schema: content.key_schema()?,
+                cloud_events: CloudEvents::from_name(&content.settings.cloud_events)
+                    .unwrap_or_default(),
                 message: content.message.unwrap_or_default(),
                 key: content.key,
                 bindings: activation.schemas,
@@ -124,14 +167,30 @@ impl Port {
 impl BoundVersion {
     /// The id under which values written to `inbox` name this schema.
     pub(crate) fn schema_id(&self, inbox: &str) -> Option<u32> {
-        let values = || {
-            self.bindings
-                .iter()
-                .filter(|binding| binding.subject.ends_with("-value"))
-        };
-        let own = values().find(|binding| binding.subject == format!("{inbox}-value"));
-        own.or_else(|| values().next())
+        self.bound(inbox, "value")
+    }
+
+    /// The id under which keys written to `inbox` name theirs.
+    pub(crate) fn key_schema_id(&self, inbox: &str) -> Option<u32> {
+        self.bound(inbox, "key")
+    }
+
+    fn bound(&self, inbox: &str, part: &str) -> Option<u32> {
+        let (subject, ending) = (format!("{inbox}-{part}"), format!("-{part}"));
+        let mut all = self.bindings.iter();
+        let own = all.clone().find(|binding| binding.subject == subject);
+        own.or_else(|| all.find(|binding| binding.subject.ends_with(&ending)))
             .map(|binding| binding.schema_id)
+    }
+
+    /// The schema of values, to be compiled.
+    pub(crate) fn value_schema(&self) -> Schema<'_> {
+        Schema {
+            encoding: self.encoding,
+            text: &self.schema,
+            record: &self.message,
+            imports: &self.imports,
+        }
     }
 }
 
@@ -155,6 +214,9 @@ impl Port {
                 schema: schema.into(),
                 message: String::new(),
                 key,
+                imports: Vec::new(),
+                key_schema: None,
+                cloud_events: CloudEvents::None,
                 bindings: vec![binding],
             }],
         }

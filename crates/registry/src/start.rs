@@ -2,6 +2,7 @@
 
 use crate::{
     http,
+    record::Reference,
     refusal::Refusal,
     request::Register,
     service::{Registered, Service},
@@ -147,7 +148,7 @@ impl OwnedSubjects {
         self.service.view().ready().await;
     }
 
-    /// Register `schema` (`schema_type` is `AVRO` or `JSON`) under a subject of `port`, which owns the subject from
+    /// Register `schema` (`schema_type` is `AVRO`, `JSON` or `PROTOBUF`), which imports `references`, under a subject of `port`, which owns the subject from
     /// then on. Governance has decided on the schema, so its compatibility is not checked again. Doing it twice is
     /// doing it once.
     ///
@@ -159,12 +160,14 @@ impl OwnedSubjects {
         subject: &str,
         schema_type: &str,
         schema: &str,
+        references: &[Reference],
         port: &str,
     ) -> Result<Registered, Refusal> {
         let request = Register {
             subject: subject.to_owned(),
             schema_type: Some(schema_type.to_owned()),
             schema: schema.to_owned(),
+            references: references.to_vec(),
             owner: Some(port.to_owned()),
             ..Register::default()
         };

@@ -7,6 +7,7 @@ mod cli;
 mod control;
 mod demo;
 mod flights;
+mod formats;
 mod gateway;
 mod kill;
 mod ledger;

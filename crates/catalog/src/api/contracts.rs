@@ -151,6 +151,7 @@ fn version_json(
         "rules": body.rules.iter().map(model::rule_json).collect::<Vec<_>>(),
         "limitations": details.limitations, "usage": details.usage, "tags": details.tags,
         "schema": schema, "message": details.message, "files": body.files.keys().collect::<Vec<_>>(),
+        "texts": body.files, "imports": body.imports, "required": body.required, "key_schema": body.key_schema,
         "readers": model::readers(mesh, &body.contract_id).collect::<Vec<_>>(),
         "approved_seq": approved.created_seq, "approved_at": time_text(approved.changed_ms),
         "document": moment.view.people.reveal(&body.document), "position": moment.position(),

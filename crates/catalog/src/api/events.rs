@@ -84,7 +84,9 @@ fn body_json(event: &Event) -> Value {
         Event::TeamRegistered(body) | Event::TeamUpdated(body) => json!(body),
         Event::DomainRegistered(body) | Event::DomainUpdated(body) => json!(body),
         Event::ProductApproved(body) | Event::ProductMetadataChanged(body) => json!(body),
-        Event::ContractVersionApproved(body) | Event::ContractVersionApprovedV1(body) => {
+        Event::ContractVersionApproved(body)
+        | Event::ContractVersionApprovedV1(body)
+        | Event::ContractVersionApprovedV2(body) => {
             json!(body)
         }
         Event::PortOpened(body) => json!(body),

@@ -69,6 +69,12 @@ fn as_given(state: &body::ContractVersion, version: Version, document: &str) -> 
             p.faint { "As its owner wrote it." }
             details { summary { "Show the ODCS document" } (code(document)) }
             details { summary { "Show the " (state.encoding) " schema" } (code(&pretty(&state.schema))) }
+            @for import in state.imported() {
+                details { summary { "Show " (import.name) ", which it imports" } (code(&import.text)) }
+            }
+            @if let Some(keys) = state.keys() {
+                details { summary { "Show the " (keys.encoding.name()) " schema of keys" } (code(&pretty(&keys.text))) }
+            }
             p.links {
                 @let api = format!("/api/v1/contracts/{}/versions/{version}", encode(&state.contract_id));
                 a href={ (api) "?format=odcs" } { "ODCS" } " · "
@@ -213,6 +219,12 @@ fn settings(settings: &body::StoredSettings) -> Markup {
             .clone()
             .map(|field| ("event time", field)),
     );
+    if settings.cloud_events != "none" {
+        pairs.push(("CloudEvents", settings.cloud_events.clone()));
+    }
+    if settings.logical_types != "check" {
+        pairs.push(("logical types", settings.logical_types.clone()));
+    }
     if !settings.required_headers.is_empty() {
         pairs.push(("required headers", settings.required_headers.join(", ")));
     }

@@ -55,7 +55,9 @@ pub(crate) fn sentence(event: &Event) -> Markup {
         Event::ProductMetadataChanged(body) => {
             html! { "Data product " a href={ "/products/" (body.key) } { (body.key) } " changed" }
         }
-        Event::ContractVersionApproved(body) | Event::ContractVersionApprovedV1(body) => {
+        Event::ContractVersionApproved(body)
+        | Event::ContractVersionApprovedV1(body)
+        | Event::ContractVersionApprovedV2(body) => {
             html! { "Contract " (contract(&body.contract_id, &body.version)) " approved" }
         }
         Event::PortOpened(body) => {

@@ -6,7 +6,8 @@ use super::layout::code;
 use crate::api::Site;
 use crate::config::Shown;
 use crate::model::PortInfo;
-use contract::protobuf::ProtobufEvents;
+use contract::protobuf::{Demands, ProtobufEvents};
+use contract::settings::LogicalTypes;
 use governance::body::ContractVersion;
 use maud::{Markup, html};
 
@@ -153,7 +154,11 @@ fn python_protobuf(site: &Site, topic: &str, contract: &ContractVersion) -> Snip
     let consumer = python_consumer(shown, topic, DECODED);
     let (id, version) = (&contract.contract_id, &contract.version);
     let message = contract.spec().and_then(|spec| {
-        let events = ProtobufEvents::compile(&spec.schema, &spec.record).ok()?;
+        let demands = Demands {
+            required: &[],
+            logical: LogicalTypes::Ignore,
+        };
+        let events = ProtobufEvents::compile_with(&spec.value_schema(), &demands).ok()?;
         Some(events.local_name().to_owned())
     });
     let message = message.unwrap_or_else(|| "Event".to_owned());

@@ -240,6 +240,12 @@ impl Odcs {
 }
 
 impl Odcs {
+    /// The file with the schema of keys, where the contract names one.
+    pub fn key_schema(&self) -> Option<&str> {
+        let named = |property: &&CustomProperty| property.property == KEY_SCHEMA;
+        self.custom_properties.iter().find(named)?.value.as_str()
+    }
+
     /// The same contract without its quality rules: an older build stored documents whose rules it did not read, and
     /// a rule that cannot be run must not keep the contract from being read back.
     #[must_use]
@@ -259,6 +265,9 @@ impl Odcs {
         bare
     }
 }
+
+/// The custom property that names the schema of keys.
+const KEY_SCHEMA: &str = "meshlog.keySchema";
 
 /// Whether this module reads that version of the standard.
 ///

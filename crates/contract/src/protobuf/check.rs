@@ -1,12 +1,21 @@
 //! The validator: a schema's messages compiled once, and every byte of a body checked.
 
-use super::program::{Op, Program, places};
+use super::program::{Op, Program, Root, places};
 use super::wire::{Cursor, Fault, Form, Silent, Trail, walk};
 use super::{MessageIndexes, Schema};
 use crate::pointer;
-use crate::settings::Treatment;
+use crate::settings::{LogicalTypes, Treatment};
 use crate::verdict::{Code, MAX_REASONS, Reason};
 use std::collections::BTreeMap;
+
+/// What a contract asks of its events beyond what the language says.
+#[derive(Debug, Clone, Copy)]
+pub struct Demands<'a> {
+    /// Fields that must be there, by path, where the language tells a field that is not there from one with a default.
+    pub required: &'a [String],
+    /// Whether the bounds of timestamps and durations are kept.
+    pub logical: LogicalTypes,
+}
 
 /// The messages of a schema, ready to check bodies with.
 #[derive(Debug)]
@@ -19,8 +28,28 @@ pub struct ProtobufValidator {
 impl ProtobufValidator {
     /// Compile every message of a schema's file; `unknown` says what is done with fields that it does not have.
     pub fn compile(schema: &Schema, unknown: Treatment) -> Self {
+        let demands = Demands {
+            required: &[],
+            logical: LogicalTypes::Ignore,
+        };
+        Self::compile_with(schema, unknown, ("", &demands))
+    }
+
+    /// The same, where more than the language says is asked of one message and what stands in it.
+    pub(super) fn compile_with(
+        schema: &Schema,
+        unknown: Treatment,
+        (asked, demands): (&str, &Demands<'_>),
+    ) -> Self {
         let places = places(schema);
-        let messages: Vec<_> = places.iter().map(|(_, message)| message.clone()).collect();
+        let roots = places.iter().map(|(_, message)| Root {
+            message: message.clone(),
+            required: match message.full_name() == asked {
+                true => demands.required.to_vec(),
+                false => Vec::new(),
+            },
+        });
+        let messages = roots.collect();
         let paths = places.iter().map(|(path, _)| MessageIndexes::new(path));
         // A place that indexes cannot name has none in the map.
         let roots = (0u32..)
@@ -28,7 +57,7 @@ impl ProtobufValidator {
             .filter_map(|(root, path)| Some((path?, root)));
         Self {
             roots: roots.collect(),
-            program: Program::compile(&messages, unknown),
+            program: Program::compile(messages, unknown, demands.logical),
         }
     }
 
@@ -146,7 +175,7 @@ impl Explanation<'_> {
         let field =
             last.map(|&(message, field, _)| &self.program.messages[message as usize].fields[field]);
         match field.map(|field| field.op) {
-            Some(Op::Message(message) | Op::Group(message)) => message,
+            Some(Op::Message(message) | Op::Bounded(message, _) | Op::Group(message)) => message,
             Some(Op::Varint | Op::Enum(_) | Op::Fixed32 | Op::Fixed64 | Op::Bytes | Op::Text)
             | None => self.message,
         }
@@ -187,6 +216,10 @@ impl Explanation<'_> {
                     format!("only fields of {name}"),
                     &found,
                 );
+            }
+            Fault::Bounds(bounds, seconds, nanos) => {
+                let found = format!("{seconds} s and {nanos} ns");
+                return Reason::new(Code::LogicalType, path, bounds.describe(), &found);
             }
             Fault::Symbol(number) => {
                 let expected = format!("a value of {expected}");

@@ -4,9 +4,12 @@
 //! names, or the only one there is. An event says which message it is by the numbers in front of it
 //! ([`MessageIndexes`]); another message of the same file is no event of the port, however well it decodes.
 
-use super::{MessageIndexes, ProtobufValidator, Schema, Selected, program};
+use super::{Demands, MessageIndexes, ProtobufValidator, Schema, Selected, program};
 use crate::schema_error::SchemaError;
-use crate::settings::Treatment;
+use crate::settings::{LogicalTypes, Treatment};
+use crate::source::Imported;
+use crate::spec::Encoding;
+use crate::validator;
 use crate::verdict::{Code, Reason};
 use prost_reflect::{Cardinality, DynamicMessage, Kind, MessageDescriptor, SerializeOptions};
 use serde_json::Value;
@@ -27,6 +30,8 @@ pub struct EventField {
     pub kind: String,
     /// Whether an event without it is refused.
     pub required: bool,
+    /// Whether an event without it differs from one in which it has its default.
+    pub presence: bool,
 }
 
 /// Judge and reader of a contract's events.
@@ -45,10 +50,27 @@ impl ProtobufEvents {
     /// # Errors
     /// [`SchemaError`]: the text is no schema, has no message, or has several and the name is none of theirs.
     pub fn compile(text: &str, named: &str) -> Result<Self, SchemaError> {
-        let schema = Schema::parse(text, &[])?;
-        let (indexes, descriptor) = chosen(&schema, named)?;
+        let demands = Demands {
+            required: &[],
+            logical: LogicalTypes::Ignore,
+        };
+        let schema = validator::Schema::new(Encoding::Protobuf, text, named);
+        Self::compile_with(&schema, &demands)
+    }
+
+    /// The same of a file that imports others, for events of which more is asked than the language says.
+    ///
+    /// # Errors
+    /// As [`Self::compile`]; a file that is imported and not there.
+    pub fn compile_with(
+        source: &validator::Schema<'_>,
+        demands: &Demands<'_>,
+    ) -> Result<Self, SchemaError> {
+        let schema = Schema::parse(source.text, &Imported::borrow(source.imports))?;
+        let (indexes, descriptor) = chosen(&schema, source.record)?;
+        let asked = (descriptor.full_name(), demands);
         Ok(Self {
-            validator: ProtobufValidator::compile(&schema, Treatment::Refuse),
+            validator: ProtobufValidator::compile_with(&schema, Treatment::Refuse, asked),
             indexes,
             descriptor,
         })
@@ -240,6 +262,7 @@ fn list(
             path: path.clone(),
             kind: type_name(&field),
             required: field.cardinality() == Cardinality::Required,
+            presence: field.supports_presence(),
         });
         if let (Kind::Message(inner), false) = (field.kind(), field.is_map())
             && !inner.full_name().starts_with("google.protobuf.")

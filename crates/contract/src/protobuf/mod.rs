@@ -34,7 +34,7 @@ mod tests;
 mod wire;
 
 pub use bundle::is_bundled;
-pub use check::ProtobufValidator;
+pub use check::{Demands, ProtobufValidator};
 pub use compile::Schema;
 pub use event::{EventField, ProtobufEvents};
 pub use indexes::MessageIndexes;
@@ -65,6 +65,14 @@ pub(crate) fn read(text: &str) -> Result<File, SchemaError> {
         Some(file) => parser::parse(&print::file(&descriptor::to_ast(&file)?)),
         None => Err(wrong),
     }
+}
+
+/// The files that a text imports, by the names it uses.
+///
+/// # Errors
+/// [`SchemaError`] when it is no schema's text.
+pub fn imports(text: &str) -> Result<Vec<String>, SchemaError> {
+    read(text).map(|file| file.all_imports().cloned().collect())
 }
 
 /// Whether a text is the base64 of a descriptor rather than a schema's text.

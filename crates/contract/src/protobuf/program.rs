@@ -1,7 +1,7 @@
 //! The compiled form of a schema's messages that the walk runs: the fields of a message side by side, by number.
 
 use super::Schema;
-use crate::settings::Treatment;
+use crate::settings::{LogicalTypes, Treatment};
 use prost_reflect::{
     Cardinality, EnumDescriptor, ExtensionDescriptor, FieldDescriptor, Kind, MessageDescriptor,
     Syntax,
@@ -20,7 +20,54 @@ pub(super) enum Op {
     Text,
     /// Indexes of the program's messages.
     Message(u32),
+    /// A message of two numbers, seconds and nanoseconds, that must lie within bounds.
+    Bounded(u32, Bounds),
     Group(u32),
+}
+
+/// What a well-known message of seconds and nanoseconds may hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Bounds {
+    /// `google.protobuf.Timestamp`: the years 1 to 9999.
+    Timestamp,
+    /// `google.protobuf.Duration`: 10,000 years either way, both numbers of one sign.
+    Duration,
+}
+
+impl Bounds {
+    fn of(message: &str) -> Option<Self> {
+        match message {
+            "google.protobuf.Timestamp" => Some(Self::Timestamp),
+            "google.protobuf.Duration" => Some(Self::Duration),
+            _ => None,
+        }
+    }
+
+    /// Source: <https://protobuf.dev/reference/protobuf/google.protobuf/>
+    pub(super) fn allow(self, seconds: i64, nanos: i64) -> bool {
+        match self {
+            Self::Timestamp => {
+                (-62_135_596_800..=253_402_300_799).contains(&seconds)
+                    && (0..=999_999_999).contains(&nanos)
+            }
+            Self::Duration => {
+                (-315_576_000_000..=315_576_000_000).contains(&seconds)
+                    && (-999_999_999..=999_999_999).contains(&nanos)
+                    && (seconds == 0 || nanos == 0 || (seconds < 0) == (nanos < 0))
+            }
+        }
+    }
+
+    pub(super) fn describe(self) -> &'static str {
+        match self {
+            Self::Timestamp => {
+                "google.protobuf.Timestamp: the years 1 to 9999, nanos from 0 to 999,999,999"
+            }
+            Self::Duration => {
+                "google.protobuf.Duration: at most 315,576,000,000 s either way, nanos below a second and of the same sign"
+            }
+        }
+    }
 }
 
 /// A field of a message.
@@ -73,25 +120,40 @@ pub(super) struct Program {
     pub(super) unknown: Treatment,
 }
 
-/// Gives every message its index before its fields are compiled, so that recursive ones find theirs.
-#[derive(Default)]
+/// A message that events are or hold, and its fields that must be there although the language does not say so: by
+/// name, by path for those further within.
+#[derive(Debug, Clone)]
+pub(super) struct Root {
+    pub(super) message: MessageDescriptor,
+    pub(super) required: Vec<String>,
+}
+
+/// Gives every message its index before its fields are compiled, so that recursive ones find theirs. A message of which
+/// more is asked in one place than in another is two.
 struct Compiler {
-    places: BTreeMap<String, u32>,
-    open: Vec<MessageDescriptor>,
+    places: BTreeMap<(String, Vec<String>), u32>,
+    open: Vec<Root>,
+    logical: LogicalTypes,
     enum_places: BTreeMap<String, u32>,
     enums: Vec<Box<[i32]>>,
 }
 
 impl Program {
     /// Compile `roots` and what stands in them; the roots have the first indexes.
-    pub(super) fn compile(roots: &[MessageDescriptor], unknown: Treatment) -> Self {
-        let mut compiler = Compiler::default();
+    pub(super) fn compile(roots: Vec<Root>, unknown: Treatment, logical: LogicalTypes) -> Self {
+        let mut compiler = Compiler {
+            places: BTreeMap::new(),
+            open: Vec::new(),
+            logical,
+            enum_places: BTreeMap::new(),
+            enums: Vec::new(),
+        };
         for root in roots {
             compiler.place(root);
         }
         let mut messages = Vec::new();
-        while let Some(message) = compiler.open.get(messages.len()).cloned() {
-            messages.push(compiler.message(&message));
+        while let Some(root) = compiler.open.get(messages.len()).cloned() {
+            messages.push(compiler.message(&root));
         }
         Self {
             messages,
@@ -114,23 +176,26 @@ fn numbered(number: u32, repeated: bool, name: &str, (op, ty): (Op, String)) -> 
 }
 
 impl Compiler {
-    fn place(&mut self, message: &MessageDescriptor) -> u32 {
-        if let Some(&place) = self.places.get(message.full_name()) {
+    fn place(&mut self, root: Root) -> u32 {
+        let name = (root.message.full_name().to_owned(), root.required.clone());
+        if let Some(&place) = self.places.get(&name) {
             return place;
         }
         // Bounded by the limits of schemas, far below.
         let place = u32::try_from(self.open.len()).unwrap_or(u32::MAX);
-        self.places.insert(message.full_name().to_owned(), place);
-        self.open.push(message.clone());
+        self.places.insert(name, place);
+        self.open.push(root);
         place
     }
 
-    fn message(&mut self, message: &MessageDescriptor) -> Message {
+    fn message(&mut self, Root { message, required }: &Root) -> Message {
         let mut bit = 1u128;
         let mut fields: Vec<Field> = Vec::new();
         for field in message.fields() {
-            let mut compiled = self.field(&field);
-            if field.cardinality() == Cardinality::Required {
+            let mut compiled = self.field(&field, required);
+            let asked = required.iter().any(|path| path == field.name());
+            if field.cardinality() == Cardinality::Required || (asked && field.supports_presence())
+            {
                 compiled.required = bit;
                 bit <<= 1;
             }
@@ -146,13 +211,18 @@ impl Compiler {
         }
     }
 
-    fn field(&mut self, field: &FieldDescriptor) -> Field {
-        let compiled = self.op(&field.kind(), field.is_group());
+    fn field(&mut self, field: &FieldDescriptor, required: &[String]) -> Field {
+        let within = required.iter().filter_map(|path| {
+            let rest = path.strip_prefix(field.name())?;
+            let rest = rest.strip_prefix("[]").unwrap_or(rest);
+            rest.strip_prefix('.').map(str::to_owned)
+        });
+        let compiled = self.op(&field.kind(), field.is_group(), within.collect());
         numbered(field.number(), field.is_list(), field.name(), compiled)
     }
 
     fn extension(&mut self, field: &ExtensionDescriptor) -> Field {
-        let compiled = self.op(&field.kind(), field.is_group());
+        let compiled = self.op(&field.kind(), field.is_group(), Vec::new());
         numbered(field.number(), field.is_list(), field.full_name(), compiled)
     }
 
@@ -172,7 +242,7 @@ impl Compiler {
         Op::Enum(place)
     }
 
-    fn op(&mut self, kind: &Kind, group: bool) -> (Op, String) {
+    fn op(&mut self, kind: &Kind, group: bool, required: Vec<String>) -> (Op, String) {
         let name = |name: &str| name.to_owned();
         match kind {
             Kind::Double => (Op::Fixed64, name("double")),
@@ -192,11 +262,16 @@ impl Compiler {
             Kind::String => (Op::Text, name("string")),
             Kind::Bytes => (Op::Bytes, name("bytes")),
             Kind::Message(message) => {
-                let place = self.place(message);
-                let op = if group {
-                    Op::Group(place)
-                } else {
-                    Op::Message(place)
+                let bounds = Bounds::of(message.full_name());
+                let bounds = bounds.filter(|_| self.logical == LogicalTypes::Check);
+                let place = self.place(Root {
+                    message: message.clone(),
+                    required,
+                });
+                let op = match bounds {
+                    _ if group => Op::Group(place),
+                    Some(bounds) => Op::Bounded(place, bounds),
+                    None => Op::Message(place),
                 };
                 (op, name(message.full_name()))
             }

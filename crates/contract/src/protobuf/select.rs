@@ -36,7 +36,10 @@ impl Selected {
         let own = files.iter_mut().find(|proto| proto.name() == file.name())?;
         let proto = at(own, whole.path())?;
         reduce(proto, names);
-        let numbers = proto.field.iter().map(|field| field.number().unsigned_abs());
+        let numbers = proto
+            .field
+            .iter()
+            .map(|field| field.number().unsigned_abs());
         let numbers = numbers.collect();
         let pool = DescriptorPool::from_file_descriptor_set(FileDescriptorSet { file: files });
         let message = pool.ok()?.get_message_by_name(whole.full_name())?;

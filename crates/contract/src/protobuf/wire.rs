@@ -6,7 +6,7 @@
 //! its type is, and hold a number of its enumeration where that is closed, for a reader would lose it otherwise.
 //! Source: <https://protobuf.dev/programming-guides/encoding/>
 
-use super::program::{Field, Message, Op, Program};
+use super::program::{Bounds, Field, Message, Op, Program};
 use crate::settings::Treatment;
 
 /// Deepest nesting of messages and groups: what every implementation allows by default.
@@ -35,6 +35,8 @@ pub(super) enum Fault {
     Unknown(u32),
     /// A number that a closed enumeration does not have.
     Symbol(i32),
+    /// Seconds and nanoseconds out of their bounds.
+    Bounds(Bounds, i64, i64),
 }
 
 /// How a value is written.
@@ -278,6 +280,17 @@ fn value<T: Trail>(
                 (Until::Bytes, depth + 1),
             )
         }
+        (Op::Bounded(message, bounds), Form::Length) => {
+            let bytes = cursor.bytes()?;
+            let mut inner = Cursor::new(bytes);
+            let until = (Until::Bytes, depth + 1);
+            fields(program, message, &mut inner, trail, until)?;
+            let (seconds, nanos) = moment(bytes);
+            if bounds.allow(seconds, nanos) {
+                return Ok(());
+            }
+            trail.fault(Fault::Bounds(bounds, seconds, nanos))
+        }
         (Op::Group(message), Form::GroupStart) => fields(
             program,
             message,
@@ -296,6 +309,27 @@ fn value<T: Trail>(
     }
 }
 
+/// Seconds and nanoseconds of a message whose bytes have been walked: its fields 1 and 2, the last of each counts.
+fn moment(bytes: &[u8]) -> (i64, i64) {
+    let (mut cursor, mut found) = (Cursor::new(bytes), (0, 0));
+    while let Ok((number, Form::Varint)) = cursor.tag() {
+        let value = cursor.varint().unwrap_or_default().cast_signed();
+        match number {
+            1 => found.0 = value,
+            // Readers take its lower 32 bits.
+            2 => found.1 = i64::from(low(value)),
+            _ => {}
+        }
+    }
+    found
+}
+
+/// The lower 32 bits of a number.
+fn low(value: i64) -> i32 {
+    let bytes = value.to_le_bytes();
+    i32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]])
+}
+
 /// A number of an enumeration; readers take its lower 32 bits.
 fn symbol<T: Trail>(
     program: &Program,
@@ -303,8 +337,7 @@ fn symbol<T: Trail>(
     cursor: &mut Cursor<'_>,
     trail: &mut T,
 ) -> Result<(), Fault> {
-    let bytes = cursor.varint()?.to_le_bytes();
-    let number = i32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]);
+    let number = low(cursor.varint()?.cast_signed());
     if program.enums[known as usize].binary_search(&number).is_ok() {
         Ok(())
     } else {
@@ -335,7 +368,7 @@ fn packed<T: Trail>(
         }
         Op::Fixed32 => whole(cursor.bytes()?, 4),
         Op::Fixed64 => whole(cursor.bytes()?, 8),
-        Op::Bytes | Op::Text | Op::Message(_) | Op::Group(_) => Err(Fault::Form),
+        Op::Bytes | Op::Text | Op::Message(_) | Op::Bounded(..) | Op::Group(_) => Err(Fault::Form),
     }
 }
 

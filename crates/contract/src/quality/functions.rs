@@ -169,7 +169,7 @@ fn hostname(text: &str) -> bool {
     text.len() <= 253 && text.split('.').all(label)
 }
 
-fn uri(text: &str) -> bool {
+pub(crate) fn uri(text: &str) -> bool {
     let Some((scheme, rest)) = text.split_once(':') else {
         return false;
     };
@@ -180,7 +180,7 @@ fn uri(text: &str) -> bool {
         && uri_ref(rest)
 }
 
-fn uri_ref(text: &str) -> bool {
+pub(crate) fn uri_ref(text: &str) -> bool {
     let legal = |c: char| c.is_ascii_graphic() && !"\"<>\\^`{|}".contains(c);
     !text.is_empty() && text.chars().all(legal)
 }

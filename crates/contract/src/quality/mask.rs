@@ -73,6 +73,7 @@ impl Mask {
                 | Code::Tombstone
                 | Code::Empty
                 | Code::Header
+                | Code::CloudEvent
                 | Code::TooComplex
                 | Code::Internal
                 | Code::TooLarge

@@ -24,6 +24,7 @@ mod tests;
 mod variables;
 
 pub use check::{EventRules, Findings, RuleError};
+pub(crate) use functions::{uri, uri_ref};
 pub use library::{Library, Metric, Operator, Unit};
 pub use mask::Mask;
 pub(crate) use read::read;

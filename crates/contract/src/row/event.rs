@@ -2,13 +2,18 @@
 //!
 //! `meshlog publish` and the gateway write with it, so that one row is the same bytes whichever way it takes.
 
+use super::key::{KeyWriter, NoKeys};
 use super::{RowEncoder, RowError};
+use crate::cloud_events::{Attributes, Origin};
 use crate::framing::write_prefix;
 use crate::json;
+use crate::key_schema::KeySchema;
 use crate::schema_error::SchemaError;
+use crate::settings::CloudEvents;
 use crate::spec::{Encoding, Key};
+use crate::validator::Schema;
 use crate::verdict::{Code, Reason};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 /// Largest event: librdkafka's `message.max.bytes` of 1,000,000, less what a record needs around key and value.
 pub const MAX_EVENT: usize = 999_000;
@@ -24,6 +29,10 @@ pub struct EventWriter {
     /// The schema id before each value, where the encoding asks for it.
     prefix: Option<u32>,
     key: Key,
+    /// Where keys have a schema.
+    keys: Option<KeyWriter>,
+    /// Where events are CloudEvents.
+    cloud_events: Option<(CloudEvents, Origin)>,
 }
 
 /// An event to be written.
@@ -33,6 +42,17 @@ pub struct Written {
     pub key: Option<Vec<u8>>,
     /// Its value.
     pub value: Vec<u8>,
+    /// Its headers.
+    pub headers: Vec<(String, Vec<u8>)>,
+}
+
+/// How the caller wants a CloudEvent written, where the contract leaves that open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wish {
+    /// In binary mode, which leaves the value as it is.
+    Binary,
+    /// In structured mode.
+    Structured,
 }
 
 impl EventWriter {
@@ -40,23 +60,47 @@ impl EventWriter {
     ///
     /// # Errors
     /// [`SchemaError`] when the schema is not one of rows.
-    pub fn new(
-        encoding: Encoding,
-        schema: &str,
-        record: &str,
-        id: u32,
-        key: Key,
-    ) -> Result<Self, SchemaError> {
-        let prefix = match encoding {
+    pub fn new(schema: &Schema<'_>, id: u32, key: Key) -> Result<Self, SchemaError> {
+        let prefix = match schema.encoding {
             Encoding::Json => None,
             Encoding::Avro | Encoding::Protobuf => Some(id),
         };
         Ok(Self {
-            rows: RowEncoder::new(encoding, schema, record)?,
-            encoding,
+            rows: RowEncoder::compile(schema)?,
+            encoding: schema.encoding,
             prefix,
             key,
+            keys: None,
+            cloud_events: None,
         })
+    }
+
+    /// The same with keys under a schema of their own, which has this id.
+    ///
+    /// # Errors
+    /// [`NoKeys`] when an event does not say what its key would be.
+    pub fn with_keys(mut self, schema: Option<&KeySchema>, id: u32) -> Result<Self, NoKeys> {
+        if let Some(schema) = schema {
+            self.keys = Some(KeyWriter::new(schema, id, &self.key, &self.rows)?);
+        }
+        Ok(self)
+    }
+
+    /// The same with events as CloudEvents, where the contract says so.
+    #[must_use]
+    pub fn with_cloud_events(mut self, mode: CloudEvents, origin: Origin) -> Self {
+        self.cloud_events = match mode {
+            CloudEvents::None => None,
+            CloudEvents::Binary | CloudEvents::Structured | CloudEvents::Any => {
+                Some((mode, origin))
+            }
+        };
+        self
+    }
+
+    /// Whether events are CloudEvents.
+    pub fn writes_cloud_events(&self) -> bool {
+        self.cloud_events.is_some()
     }
 
     /// What types the rows.
@@ -87,7 +131,56 @@ impl EventWriter {
         value: &mut Vec<u8>,
     ) -> Result<Option<Vec<u8>>, Vec<RowError>> {
         self.rows.encode_json(row, value)?;
-        Ok(self.key.bytes(row))
+        self.key_of(row)
+    }
+
+    /// The key of an event given as JSON; `None` where the contract asks for none or a part of it is missing.
+    ///
+    /// # Errors
+    /// Members that cannot be typed as the key's schema has them.
+    pub fn key_of(&self, row: &Value) -> Result<Option<Vec<u8>>, Vec<RowError>> {
+        match &self.keys {
+            Some(keys) => keys.bytes(row),
+            None => Ok(self.key.bytes(row)),
+        }
+    }
+
+    /// The key of a row of cells, where it has a schema: `Err` of nothing where it has none.
+    ///
+    /// # Errors
+    /// As [`Self::key_of`].
+    pub fn key_of_cells(
+        &self,
+        cell: impl Fn(&str) -> Option<Value>,
+    ) -> Option<Result<Option<Vec<u8>>, Vec<RowError>>> {
+        let keys = self.keys.as_ref()?;
+        let members = keys.members();
+        let members = members.filter_map(|name| Some((name.to_owned(), cell(name)?)));
+        let row: Map<String, Value> = members.collect();
+        Some(keys.bytes(&Value::Object(row)))
+    }
+
+    /// Make a CloudEvent of a finished value: gives the headers that go with it, none where the contract asks for none.
+    pub fn finish(
+        &self,
+        id: &str,
+        (wish, given): (Wish, Attributes),
+        value: &mut Vec<u8>,
+    ) -> Vec<(String, Vec<u8>)> {
+        let Some((mode, origin)) = &self.cloud_events else {
+            return Vec::new();
+        };
+        let attributes = origin.attributes(id, given);
+        match (mode, wish) {
+            (CloudEvents::Structured, _) | (CloudEvents::Any, Wish::Structured) => {
+                let (envelope, header) = attributes.envelope(self.encoding, value);
+                *value = envelope;
+                vec![header]
+            }
+            (CloudEvents::None | CloudEvents::Binary, _) | (CloudEvents::Any, Wish::Binary) => {
+                attributes.headers(self.encoding)
+            }
+        }
     }
 
     /// The event of a JSON text: in a JSON port the text itself, byte by byte; else typed by the schema.
@@ -96,18 +189,27 @@ impl EventWriter {
     /// Reasons, as a judge gives them, for what cannot be written as an event of this schema at all.
     pub fn write_text(&self, text: &[u8]) -> Result<Written, Vec<Reason>> {
         let row = json::parse(text);
+        let headers = Vec::new();
+        let reasons =
+            |errors: Vec<RowError>| errors.iter().map(RowError::reason).collect::<Vec<_>>();
         if self.encoding == Encoding::Json {
-            // Text that is no document has no key; the judge says what is wrong with it.
-            let key = row.ok().and_then(|row| self.key.bytes(&row));
-            let value = text.to_vec();
-            return Ok(Written { key, value });
+            // What has no key, or none that could be written, the judge says what is wrong with.
+            let key = row.ok().and_then(|row| self.key_of(&row).ok().flatten());
+            return Ok(Written {
+                key,
+                value: text.to_vec(),
+                headers,
+            });
         }
         let row = row.map_err(|reason| vec![reason])?;
         let mut value = Vec::with_capacity(text.len());
         self.begin(&mut value);
-        let key = self.write(&row, &mut value);
-        let key = key.map_err(|errors| errors.iter().map(RowError::reason).collect::<Vec<_>>())?;
-        Ok(Written { key, value })
+        let key = self.write(&row, &mut value).map_err(reasons)?;
+        Ok(Written {
+            key,
+            value,
+            headers,
+        })
     }
 }
 
@@ -140,7 +242,7 @@ mod tests {
             properties: vec!["id".to_owned()],
             text: true,
         };
-        EventWriter::new(encoding, schema, "E", 7, key).expect("a writer")
+        EventWriter::new(&Schema::new(encoding, schema, "E"), 7, key).expect("a writer")
     }
 
     #[test]

@@ -8,15 +8,18 @@ mod avro;
 mod base;
 mod event;
 mod json;
+mod key;
 mod protobuf;
 #[cfg(test)]
 mod tests;
 mod text;
 
-pub use event::{EventWriter, MAX_EVENT, Written};
+pub use event::{EventWriter, MAX_EVENT, Wish, Written};
+pub use key::NoKeys;
 
 use crate::schema_error::SchemaError;
 use crate::spec::Encoding;
+use crate::validator::Schema;
 use avro::AvroRows;
 use json::JsonRows;
 use protobuf::ProtobufRows;
@@ -94,17 +97,25 @@ impl RowEncoder {
     /// # Errors
     /// [`SchemaError`] when the text is not a schema, or not one of rows.
     pub fn new(encoding: Encoding, schema: &str, record: &str) -> Result<Self, SchemaError> {
-        let (columns, rows) = match encoding {
+        Self::compile(&Schema::new(encoding, schema, record))
+    }
+
+    /// The same for a schema that may import others.
+    ///
+    /// # Errors
+    /// As [`Self::new`].
+    pub fn compile(schema: &Schema<'_>) -> Result<Self, SchemaError> {
+        let (columns, rows) = match schema.encoding {
             Encoding::Avro => {
-                let (columns, rows) = AvroRows::new(schema)?;
+                let (columns, rows) = AvroRows::new(schema.text)?;
                 (columns, Rows::Avro(rows))
             }
             Encoding::Json => {
-                let (columns, rows) = JsonRows::new(schema)?;
+                let (columns, rows) = JsonRows::new(schema.text)?;
                 (columns, Rows::Json(rows))
             }
             Encoding::Protobuf => {
-                let (columns, rows) = ProtobufRows::new(schema, record)?;
+                let (columns, rows) = ProtobufRows::new(schema)?;
                 (columns, Rows::Protobuf(rows))
             }
         };

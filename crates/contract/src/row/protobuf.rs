@@ -5,8 +5,10 @@
 //! Source: <https://protobuf.dev/programming-guides/json/>
 
 use super::{Column, Expected, RowError, text};
-use crate::protobuf::{ProtobufEvents, to_json, type_name};
+use crate::protobuf::{Demands, ProtobufEvents, to_json, type_name};
 use crate::schema_error::SchemaError;
+use crate::settings::LogicalTypes;
+use crate::validator::Schema;
 use prost::Message;
 use prost_reflect::{Cardinality, DeserializeOptions, DynamicMessage, FieldDescriptor, Kind};
 use serde_json::{Map, Value};
@@ -19,8 +21,12 @@ pub(super) struct ProtobufRows {
 }
 
 impl ProtobufRows {
-    pub(super) fn new(text: &str, message: &str) -> Result<(Vec<Column>, Self), SchemaError> {
-        let events = ProtobufEvents::compile(text, message)?;
+    pub(super) fn new(schema: &Schema<'_>) -> Result<(Vec<Column>, Self), SchemaError> {
+        let demands = Demands {
+            required: &[],
+            logical: LogicalTypes::Ignore,
+        };
+        let events = ProtobufEvents::compile_with(schema, &demands)?;
         let mut fields: Vec<FieldDescriptor> = events.descriptor().fields().collect();
         fields.sort_by_key(FieldDescriptor::number);
         let columns = fields.iter().map(|field| Column {

@@ -173,6 +173,9 @@ impl Events {
             encoding: self.encoding,
             schema: self.schema(),
             record: "",
+            imports: &[],
+            required: &[],
+            key_schema: None,
             key: &Key {
                 properties: vec!["id".to_owned()],
                 text: true,

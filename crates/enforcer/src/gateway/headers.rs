@@ -2,6 +2,7 @@
 
 use super::answer::Problem;
 use super::judge::OnInvalid;
+use super::posted::Form;
 use super::{Admit, NotAdmitted};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use contract::address::PortAddress;
@@ -15,6 +16,7 @@ pub(super) struct Asked {
     pub(super) address: PortAddress,
     pub(super) on_invalid: OnInvalid,
     pub(super) key: Option<String>,
+    pub(super) form: Form,
 }
 
 /// What is asked, if it may be asked by this caller.
@@ -33,7 +35,7 @@ pub(super) fn read_headers(
             Problem::new(StatusCode::FORBIDDEN, "not permitted", detail)
         }
     })?;
-    check_content(headers)?;
+    let form = check_content(headers)?;
     let on_invalid = match query.unwrap_or_default() {
         "" => OnInvalid::Report,
         "on_invalid=quarantine" => OnInvalid::Quarantine,
@@ -47,6 +49,7 @@ pub(super) fn read_headers(
         address,
         on_invalid,
         key: idempotency_key(headers)?,
+        form,
     })
 }
 
@@ -55,22 +58,20 @@ pub(super) fn no_port(port: &str) -> Problem {
     Problem::new(StatusCode::NOT_FOUND, "no such port", detail)
 }
 
-fn check_content(headers: &HeaderMap) -> Result<(), Problem> {
+fn check_content(headers: &HeaderMap) -> Result<Form, Problem> {
     let text = |name| {
         let value: Option<&HeaderValue> = headers.get(name);
         value.map(|value| String::from_utf8_lossy(value.as_bytes()).to_ascii_lowercase())
     };
     let kind = text(header::CONTENT_TYPE).unwrap_or_default();
     let essence = kind.split(';').next().unwrap_or_default().trim();
-    let wrong = |detail| Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "not JSON", detail);
-    if essence != "application/json" {
-        return Err(wrong(format!(
-            "expected Content-Type: application/json, found `{essence}`"
-        )));
-    }
     match text(header::CONTENT_ENCODING).as_deref() {
-        None | Some("identity") => Ok(()),
-        Some(encoding) => Err(wrong(format!("Content-Encoding `{encoding}` is not read"))),
+        None | Some("identity") => Form::of(essence, headers),
+        Some(encoding) => {
+            let detail = format!("Content-Encoding `{encoding}` is not read");
+            let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
+            Err(Problem::new(status, "not JSON", detail))
+        }
     }
 }
 

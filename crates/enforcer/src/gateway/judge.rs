@@ -1,10 +1,10 @@
 //! The verdict on an event before it is written: the enforcer's own judge, on the bytes that would go to the inbox.
 
 use crate::force::{Mode, PortEntry};
-use contract::row::{EventWriter, MAX_EVENT, Written};
+use contract::row::{MAX_EVENT, Written};
 use contract::rule::Event;
 use contract::verdict::{Code, Reason, Verdict};
-use kafka::Outgoing;
+use kafka::{Header, Outgoing};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// An event with its verdict.
@@ -27,23 +27,21 @@ pub(super) enum OnInvalid {
     Quarantine,
 }
 
-/// Judge the text of an event.
+/// Judge an event, made of its text or not to be made.
 pub(super) fn judge(
     port: &PortEntry,
-    writer: &EventWriter,
-    text: &[u8],
+    written: Result<Written, (Written, Vec<Reason>)>,
     on_invalid: OnInvalid,
 ) -> Judged {
-    let (written, verdict) = match writer.write_text(text) {
+    let (written, verdict) = match written {
         Ok(written) => {
             let verdict = verdict(port, &written);
             (written, verdict)
         }
-        Err(mut reasons) => {
+        Err((as_posted, mut reasons)) => {
             port.rules.mask(&mut reasons);
             // Without a schema's encoding it is refused wherever it goes: in shadow too it is no event.
-            let (key, value) = (None, text.to_vec());
-            return refused(port, Written { key, value }, reasons, on_invalid);
+            return refused(port, as_posted, reasons, on_invalid);
         }
     };
     let size = written.value.len() + written.key.as_ref().map_or(0, Vec::len);
@@ -68,10 +66,14 @@ pub(super) fn judge(
 }
 
 fn verdict(port: &PortEntry, written: &Written) -> Verdict {
+    let headers = written.headers.iter();
+    let headers: Vec<(&str, Option<&[u8]>)> = headers
+        .map(|(name, value)| (name.as_str(), Some(value.as_slice())))
+        .collect();
     let event = Event {
         key: written.key.as_deref(),
         value: Some(&written.value),
-        headers: &[],
+        headers: &headers,
     };
     let judged = catch_unwind(AssertUnwindSafe(|| port.rules.judge_known(&event)));
     judged.unwrap_or_else(|_| {
@@ -98,10 +100,13 @@ fn refused(
 }
 
 fn record(port: &PortEntry, written: Written) -> Outgoing {
+    let headers = written.headers.into_iter();
+    let headers = headers.map(|(name, value)| Header::new(name, value));
     Outgoing {
         topic: port.inbox.clone(),
         key: written.key,
         value: Some(written.value),
+        headers: headers.collect(),
         ..Outgoing::default()
     }
 }
@@ -110,7 +115,10 @@ fn record(port: &PortEntry, written: Written) -> Outgoing {
 mod tests {
     use super::*;
     use crate::force::testing::port;
+    use crate::gateway::posted::{Form, written};
+    use contract::row::EventWriter;
     use contract::spec::{Encoding, Key};
+    use contract::validator::Schema;
 
     fn writer(encoding: Encoding) -> EventWriter {
         let schema = match encoding {
@@ -123,14 +131,16 @@ mod tests {
             properties: vec![],
             text: false,
         };
-        EventWriter::new(encoding, schema, "", 7, key).expect("a writer")
+        EventWriter::new(&Schema::new(encoding, schema, ""), 7, key).expect("a writer")
     }
 
     // The judge of the tests accepts what begins with `ok`.
     fn judged(text: &str, mode: Mode, on_invalid: OnInvalid) -> Judged {
         let mut port = port();
         port.mode = mode;
-        judge(&port, &writer(Encoding::Json), text.as_bytes(), on_invalid)
+        let text = text.as_bytes();
+        let written = written(&writer(Encoding::Json), &Form::Data, text, "1");
+        judge(&port, written, on_invalid)
     }
 
     #[test]
@@ -161,12 +171,9 @@ mod tests {
 
     #[test]
     fn what_cannot_be_encoded_goes_to_quarantine_as_its_text() {
-        let judged = judge(
-            &port(),
-            &writer(Encoding::Avro),
-            b"{\"id\":1}",
-            OnInvalid::Quarantine,
-        );
+        let text = b"{\"id\":1}";
+        let written = written(&writer(Encoding::Avro), &Form::Data, text, "1");
+        let judged = judge(&port(), written, OnInvalid::Quarantine);
         assert_eq!(judged.reasons[0].code, Code::WrongType);
         let record = judged.record.expect("written");
         assert_eq!(record.value.as_deref(), Some(&b"{\"id\":1}"[..]));

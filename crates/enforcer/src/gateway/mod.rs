@@ -1,7 +1,7 @@
 //! The HTTP gateway: `POST /api/v1/ports/{port}/events`, JSON in, events in the port's inbox.
 //!
 //! ```text
-//! request ─▶ headers, request (limits) ─▶ split (texts of events) ─▶ judge (the enforcer's judge, on the bytes to be written)
+//! request ─▶ headers, request (limits) ─▶ split (texts of events) ─▶ posted (what to write) ─▶ judge (the enforcer's judge, on the bytes to be written)
 //!    without a key ─▶ producer ──▶ inbox                  ─▶ answer (202, 422, 207, problems)
 //!    with a key ─▶ keyed ──one transaction──▶ inbox, `<mesh>.idempotency` ──▶ remembered (the answers of a day)
 //! ```
@@ -14,6 +14,7 @@ mod headers;
 mod judge;
 mod keyed;
 mod metrics;
+mod posted;
 mod remembered;
 mod request;
 mod split;
@@ -29,6 +30,7 @@ use metrics::Metrics;
 use remembered::Keys;
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::JoinHandle;
@@ -108,6 +110,39 @@ struct Inner {
     requests: Arc<Semaphore>,
     bytes: Arc<Semaphore>,
     metrics: Metrics,
+    ids: Ids,
+}
+
+/// Ids for events that come without one.
+struct Ids {
+    /// Of this instance, drawn when it starts.
+    instance: String,
+    count: AtomicU64,
+}
+
+impl Ids {
+    fn new() -> Self {
+        let mut bytes = [0; 8];
+        // Without randomness the time of the start tells instances apart.
+        if getrandom::fill(&mut bytes).is_err() {
+            bytes = now_ms().to_be_bytes();
+        }
+        Self {
+            instance: bytes.iter().map(|byte| format!("{byte:02x}")).collect(),
+            count: AtomicU64::new(0),
+        }
+    }
+
+    /// What begins the ids of one request's events: of its key, so that a repeated request names the same events.
+    fn of(&self, key: Option<&str>) -> String {
+        match key {
+            Some(key) => format!("key-{key}"),
+            None => {
+                let count = self.count.fetch_add(1, Ordering::Relaxed);
+                format!("{}-{count}", self.instance)
+            }
+        }
+    }
 }
 
 /// A running gateway.
@@ -170,6 +205,7 @@ impl Gateway {
                 limits.bytes.max(limits.request_bytes) as usize
             )),
             metrics: Metrics::default(),
+            ids: Ids::new(),
             limits,
         };
         Ok(Self {

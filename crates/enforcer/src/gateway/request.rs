@@ -4,6 +4,7 @@ use super::answer::{Answer, Batch, Landed, Problem, REPLAYED, Shape};
 use super::headers::{Asked, no_port, read_headers};
 use super::judge::{Judged, OnInvalid, judge};
 use super::keyed::{Job, Outcome, is_too_long};
+use super::posted::written;
 use super::remembered::{Id, Known, fingerprint};
 use super::split::{Body as Events, NoEvents, split};
 use super::{Inner, now_ms};
@@ -121,7 +122,10 @@ fn port_of(
         Some(port) => match &port.writer {
             Some(writer) => Ok((Arc::clone(port), Arc::clone(writer))),
             None => {
-                let detail = format!("the schema of `{address}` is not one of records");
+                let detail = format!(
+                    "events of `{address}` cannot be made of JSON objects: its schema is no record, or its keys are not \
+                     made of their members"
+                );
                 let status = StatusCode::NOT_IMPLEMENTED;
                 Err(Problem::new(status, "not to be written as JSON", detail))
             }
@@ -211,24 +215,29 @@ async fn answer(
 async fn judged(inner: &Arc<Inner>, asked: &Asked, body: Vec<u8>) -> Result<Batch, Problem> {
     let (port, writer) = port_of(inner, &asked.address)?;
     let (on_invalid, most) = (asked.on_invalid, inner.limits.events);
+    let (form, id) = (asked.form.clone(), inner.ids.of(asked.key.as_deref()));
     let judging = tokio::task::spawn_blocking(move || {
-        let one = |text: &[u8]| -> Judged { judge(&port, &writer, text, on_invalid) };
-        let (shape, events) = match split(&body, most)? {
-            Events::One(text) => (Shape::One, vec![one(text)]),
-            Events::Many(texts) => (Shape::Many, texts.into_iter().map(one).collect()),
+        let one = |(at, text): (usize, &[u8])| -> Judged {
+            let written = written(&writer, &form, text, &format!("{id}-{at}"));
+            judge(&port, written, on_invalid)
         };
+        let (shape, texts) = match split(&body, most).map_err(|why| no_events(why, most))? {
+            Events::One(text) => (Shape::One, vec![text]),
+            Events::Many(texts) => (Shape::Many, texts),
+        };
+        form.check(&writer, texts.len())?;
+        let events = texts.into_iter().enumerate().map(one).collect();
         Ok(Batch { shape, events })
     });
-    let judged = judging.await.map_err(|error| {
+    judging.await.unwrap_or_else(|error| {
         tracing::error!(%error, "judging a request failed");
         let status = StatusCode::INTERNAL_SERVER_ERROR;
-        Problem::new(
+        Err(Problem::new(
             status,
             "not judged",
             "a defect of the gateway; it is in its log",
-        )
-    })?;
-    judged.map_err(|why| no_events(why, most))
+        ))
+    })
 }
 
 fn no_events(why: NoEvents, most: usize) -> Problem {
@@ -287,7 +296,8 @@ async fn keyed(
         OnInvalid::Report => "",
         OnInvalid::Quarantine => "quarantine",
     };
-    let sha256 = fingerprint(&body, on_invalid);
+    let asked_for = asked.form.told().map(|form| format!("{on_invalid} {form}"));
+    let sha256 = fingerprint(&body, asked_for.as_deref().unwrap_or(on_invalid));
     if let Some(known) = inner.keys.find(&id, &sha256, now_ms()) {
         return known_answer(inner, known);
     }

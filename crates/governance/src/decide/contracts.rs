@@ -184,10 +184,13 @@ fn approved(
         encoding: spec.encoding.name().to_owned(),
         schema: spec.schema.clone(),
         record: spec.record.clone(),
+        imports: spec.imports.iter().map(body::Import::from).collect(),
+        required: spec.required.clone(),
         key: body::Key {
             properties: spec.key.properties.clone(),
             text: spec.key.text,
         },
+        key_schema: spec.key_schema.as_ref().map(body::KeySchema::from),
         settings: StoredSettings::from(&spec.settings),
         rules: spec.rules.iter().map(StoredRule::from).collect(),
         classified: Mask::classified(&spec.fields),

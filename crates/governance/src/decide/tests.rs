@@ -7,6 +7,7 @@ use crate::fact::Fact;
 use crate::log;
 use crate::people::People;
 use contract::document;
+use contract::settings::{CloudEvents, LogicalTypes, Settings};
 use std::path::Path;
 
 /// A log in memory: what the governor does, without Kafka.
@@ -107,7 +108,12 @@ impl Log {
                 Document::Domain(_) | Document::Product(_) | Document::Team(_) => None,
             };
             let file = named.map(|path| (path.to_owned(), example(&format!("devices/{path}"))));
-            let files = file.into_iter().collect();
+            let keys = match &sourced.document {
+                Document::Contract(odcs) => odcs.key_schema(),
+                Document::Domain(_) | Document::Product(_) | Document::Team(_) => None,
+            };
+            let keys = keys.map(|path| (path.to_owned(), "\"string\"".to_owned()));
+            let files = file.into_iter().chain(keys).collect();
             Submitted {
                 document: sourced.document,
                 stored,
@@ -177,7 +183,7 @@ fn documents_lead_to_facts_in_the_order_of_their_references() {
         [
             "mesh.team.registered.v1",
             "mesh.domain.registered.v1",
-            "mesh.contract.version.approved.v2",
+            "mesh.contract.version.approved.v3",
             "mesh.product.approved.v1",
             "mesh.port.opened.v1",
         ]
@@ -509,8 +515,26 @@ fn golden_log() -> Log {
         .expect("due");
     log.apply("apiVersion: meshlog/v1\nkind: Domain\nname: x\nowner: nobody\n")
         .expect_err("refused");
+    log.apply(GOLDEN_CLOUD_EVENTS).expect("accepted");
     log
 }
+
+/// What contracts can say since v0.3.
+const GOLDEN_CLOUD_EVENTS: &str = "apiVersion: v3.1.0
+kind: DataContract
+id: notes
+version: 1.0.0
+status: active
+domain: flights
+servers: [{server: d, type: kafka, format: json}]
+customProperties:
+- {property: meshlog.cloudEvents, value: any}
+- {property: meshlog.keySchema, value: key.avsc}
+schema:
+- name: note
+  properties:
+  - {name: id, logicalType: string, required: true}
+";
 
 /// The facts and hashes of a golden file, folded.
 fn folded(golden: &str) -> (Mesh, Vec<Vec<u8>>) {
@@ -539,7 +563,7 @@ fn golden(name: &str) -> std::path::PathBuf {
 /// What this build writes is what the last golden file holds.
 #[test]
 fn facts_are_written_as_they_were() {
-    let path = golden("facts-v0.2.txt");
+    let path = golden("facts-v0.3.txt");
     let log = golden_log();
     let mut now: String = log
         .values
@@ -554,7 +578,7 @@ fn facts_are_written_as_they_were() {
     let stored = std::fs::read_to_string(&path).unwrap_or_default();
     if stored != now {
         std::fs::write(path.with_extension("new"), &now).expect("writes");
-        panic!("stored bytes changed: compare golden/facts-v0.2.new; add a version, do not edit");
+        panic!("stored bytes changed: compare golden/facts-v0.3.new; add a version, do not edit");
     }
     let (mesh, _) = folded(&stored);
     assert_eq!(mesh.state_hash(), log.mesh.state_hash());
@@ -577,6 +601,25 @@ fn facts_of_v0_1_are_read() {
     assert_eq!(mesh.ports["flights.calls.events.v1"].activations.len(), 1);
     assert_eq!(mesh.teams, now.teams);
     assert_eq!(mesh.products, now.products);
+}
+
+/// Facts that v0.2 wrote: their contracts ask for no CloudEvents, and no formats are checked that were not then.
+#[test]
+fn facts_of_v0_2_are_read() {
+    let stored = std::fs::read_to_string(golden("facts-v0.2.txt")).expect("is there");
+    let (mesh, values) = folded(&stored);
+    for value in &values {
+        assert_eq!(Fact::decode(value).expect("decodes").encode(), *value);
+    }
+    let root = format!("root {}", crate::fact::hex(&mesh.root()));
+    assert!(stored.contains(&root));
+    let calls = &mesh.contracts["calls"].versions;
+    for version in calls.values() {
+        let settings = Settings::from(&version.state.settings);
+        assert_eq!(settings.cloud_events, CloudEvents::None);
+        assert_eq!(settings.logical_types, LogicalTypes::Ignore);
+        assert_eq!(version.state.key_schema, None);
+    }
 }
 
 mod properties {

@@ -7,8 +7,11 @@ use anyhow::Context;
 use clap::Subcommand;
 use contract::change::{ChangeReport, classify};
 use contract::document::{Document, odcs::Odcs, parse};
+use contract::files;
+use contract::settings::Settings;
 use contract::spec::{Spec, derive};
 use contract::version::{Bump, Version};
+use governance::body::StoredSettings;
 use serde_json::{Value, json};
 
 use super::Global;
@@ -126,18 +129,14 @@ fn read(path: &Path) -> Result<String, Failure> {
         .map_err(|error| Failure::Usage(format!("cannot read {}: {error}", path.display())))
 }
 
-/// The schema file that a contract names, if any and if it can be read.
-fn schema_files(odcs: &Odcs, path: &Path) -> BTreeMap<String, String> {
+/// The schema files that a contract names, and what those import, as far as they can be read.
+fn schema_files(odcs: &Odcs, path: &Path) -> (BTreeMap<String, String>, Vec<String>) {
     let base = path.parent().unwrap_or(Path::new("."));
-    let named = odcs.implementation().map(str::to_owned);
-    named
-        .and_then(|name| {
-            std::fs::read_to_string(base.join(&name))
-                .ok()
-                .map(|text| (name, text))
-        })
-        .into_iter()
-        .collect()
+    files::collect(odcs, |name| {
+        let file = base.join(name);
+        std::fs::read_to_string(&file)
+            .map_err(|error| format!("the schema file {} cannot be read: {error}", file.display()))
+    })
 }
 
 fn lint(files: &[std::path::PathBuf], format: Format) -> anyhow::Result<()> {
@@ -173,9 +172,16 @@ fn lint(files: &[std::path::PathBuf], format: Format) -> anyhow::Result<()> {
 /// What a port could not enforce: valid ODCS all the same.
 fn warnings(document: &Document, path: &Path) -> Vec<String> {
     match document {
-        Document::Contract(odcs) => derive(odcs, &schema_files(odcs, path))
-            .err()
-            .unwrap_or_default(),
+        Document::Contract(odcs) => {
+            let (files, unread) = schema_files(odcs, path);
+            if !unread.is_empty() {
+                return unread;
+            }
+            match derive(odcs, &files) {
+                Ok(spec) => spec.unchecked(),
+                Err(errors) => errors,
+            }
+        }
         Document::Domain(_) | Document::Team(_) | Document::Product(_) => Vec::new(),
     }
 }
@@ -204,7 +210,7 @@ fn report(
 /// A contract from a file, or from the mesh.
 pub(super) async fn load(global: &Global, name: &str) -> anyhow::Result<Spec> {
     let path = Path::new(name);
-    let (text, schema) = if path.is_file() {
+    let (text, answer) = if path.is_file() {
         (read(path)?, None)
     } else if name.contains('@') {
         let (id, version) = split(name)?;
@@ -214,26 +220,36 @@ pub(super) async fn load(global: &Global, name: &str) -> anyhow::Result<Spec> {
             .await?;
         let text = answer.get("document").and_then(Value::as_str);
         let text = text.with_context(|| format!("the mesh gave no document for {name}"))?;
-        let schema = answer.get("schema");
-        // A schema that is no JSON is given as a text.
-        let schema = schema.map(|schema| schema.as_str().map_or(schema.to_string(), str::to_owned));
-        (text.to_owned(), schema)
+        (text.to_owned(), Some(answer))
     } else {
         let text = format!("`{name}` is neither a file nor ID@VERSION");
         return Err(Failure::Usage(text).into());
     };
     let odcs = first_contract(name, &text)?;
-    let files = match (odcs.implementation(), schema) {
-        (Some(file), Some(schema)) => BTreeMap::from([(file.to_owned(), schema)]),
-        (Some(_), None) | (None, _) => schema_files(&odcs, path),
+    let (files, unread) = match &answer {
+        Some(answer) => (serde_json::from_value(answer["texts"].clone())?, Vec::new()),
+        None => schema_files(&odcs, path),
     };
-    derive(&odcs, &files).map_err(|errors| {
+    let derived = match unread.is_empty() {
+        true => derive(&odcs, &files),
+        false => Err(unread),
+    };
+    let mut spec = derived.map_err(|errors| {
         let text = errors.join("\n  ");
         Failure::Refused(format!(
             "{name} is no contract that a port can enforce:\n  {text}"
         ))
-        .into()
-    })
+    })?;
+    if let Some(answer) = answer {
+        // A version that an older build approved is enforced as it was then, whatever its document means today.
+        let stored: StoredSettings = serde_json::from_value(answer["settings"].clone())?;
+        spec.settings = Settings::from(&stored);
+        spec.required = serde_json::from_value(answer["required"].clone())?;
+        // A schema that is no JSON is given as a text.
+        let schema = &answer["schema"];
+        spec.schema = schema.as_str().map_or(schema.to_string(), str::to_owned);
+    }
+    Ok(spec)
 }
 
 fn first_contract(source: &str, text: &str) -> Result<Odcs, Failure> {

@@ -5,10 +5,11 @@ use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 
 use anyhow::Context;
-use contract::framing::write_prefix;
+use contract::cloud_events::{Attributes, CONTENT_TYPE, HEADER_PREFIX, Origin, STRUCTURED};
 use contract::quality::Mask;
-use contract::row::RowEncoder;
-use contract::rule::{ActiveVersion, Binding, Event, PortRules};
+use contract::row::{EventWriter, Wish, Written};
+use contract::rule::{ActiveVersion, Binding, Bound, Event, PortRules};
+use contract::settings::CloudEvents;
 use contract::spec::{Encoding, Spec};
 use contract::verdict::{Reason, Verdict};
 use serde_json::{Value, json};
@@ -18,6 +19,9 @@ use crate::output::{self, Format};
 
 /// The schema id that sample events carry: no registry is asked.
 const SAMPLE_ID: u32 = 1;
+
+/// The schema id that the keys of sample events carry.
+const SAMPLE_KEY_ID: u32 = 2;
 
 /// Longest line of a sample, in bytes: an event larger than a topic takes is no sample of one.
 const MAX_LINE: u64 = 1 << 20;
@@ -46,7 +50,7 @@ pub(super) fn run(spec: &Spec, sample: &Path, format: Format) -> anyhow::Result<
         if line.is_empty() {
             continue;
         }
-        let outcome = judge.judge(line);
+        let outcome = judge.judge((number, line));
         tally.count(&outcome);
         show(number, &outcome, format)?;
     }
@@ -73,67 +77,106 @@ enum Outcome {
 struct Sampler<'a> {
     spec: &'a Spec,
     rules: PortRules,
-    encoder: Option<RowEncoder>,
+    /// None for a JSON schema that is not one of objects: its events are judged as they stand, without keys.
+    writer: Option<EventWriter>,
 }
 
 impl<'a> Sampler<'a> {
     fn new(spec: &'a Spec) -> anyhow::Result<Self> {
         let classified = Mask::classified(&spec.fields);
-        let bindings = [Binding {
-            id: SAMPLE_ID,
-            guid: [0; 16],
-        }];
-        let version = ActiveVersion::of(spec, &classified, &bindings);
+        let sample = |id| vec![Binding { id, guid: [0; 16] }];
+        let bound = Bound {
+            values: sample(SAMPLE_ID),
+            keys: sample(SAMPLE_KEY_ID),
+        };
+        let version = ActiveVersion::of(spec, &classified, &bound);
         let rules = PortRules::compile(&spec.id, &[version])?.context("there is one version")?;
-        // JSON events are judged as they stand: typing them first would hide what is wrong with them.
-        let encoder = match spec.encoding {
-            Encoding::Json => None,
-            Encoding::Avro | Encoding::Protobuf => Some(
-                RowEncoder::new(spec.encoding, &spec.schema, &spec.record)
-                    .map_err(|error| anyhow::anyhow!("the schema cannot type rows: {error}"))?,
-            ),
+        let writer = match EventWriter::new(&spec.value_schema(), SAMPLE_ID, spec.key.clone()) {
+            Ok(writer) => {
+                let origin = Origin::new("sample", &spec.id);
+                let writer = writer.with_keys(spec.key_schema.as_ref(), SAMPLE_KEY_ID);
+                let writer = writer.map_err(|error| Failure::Refused(error.to_string()))?;
+                Some(writer.with_cloud_events(spec.settings.cloud_events, origin))
+            }
+            Err(_) if spec.encoding == Encoding::Json => None,
+            Err(error) => return Err(anyhow::anyhow!("the schema cannot type rows: {error}")),
         };
         Ok(Self {
             spec,
             rules,
-            encoder,
+            writer,
         })
     }
 
-    fn judge(&self, line: &[u8]) -> Outcome {
-        let row: Result<Value, _> = serde_json::from_slice(line);
-        let key = row.as_ref().ok().and_then(|row| self.spec.key.bytes(row));
-        let mut value = Vec::new();
-        match (&self.encoder, row) {
-            (None, _) => value.extend_from_slice(line),
-            (Some(_), Err(error)) => return Outcome::Untyped(vec![format!("no JSON: {error}")]),
-            (Some(encoder), Ok(row)) => {
-                write_prefix(SAMPLE_ID, &mut value);
-                if let Err(errors) = encoder.encode_json(&row, &mut value) {
-                    let texts = errors.iter().map(|error| {
-                        let found = error.value.as_deref().unwrap_or("nothing");
-                        format!(
-                            "{}: expected {}, found {found}",
-                            error.column, error.expected
-                        )
-                    });
-                    return Outcome::Untyped(texts.collect());
-                }
+    fn judge(&self, (number, line): (u64, &[u8])) -> Outcome {
+        let (written, own) = match self.as_envelope(line) {
+            Some(written) => (Ok(written), true),
+            None => (self.write(number, line), false),
+        };
+        let written = match written {
+            Ok(written) => written,
+            Err(texts) => return Outcome::Untyped(texts),
+        };
+        let mut headers: Vec<(&str, Option<&[u8]>)> = written
+            .headers
+            .iter()
+            .map(|(name, value)| (name.as_str(), Some(value.as_slice())))
+            .collect();
+        // A contract may ask for other headers; a sample has none, so they are taken as given.
+        for name in &self.spec.settings.required_headers {
+            let attribute = name.starts_with(HEADER_PREFIX) || name == CONTENT_TYPE;
+            if !headers.iter().any(|(known, _)| known == name) && !(own && attribute) {
+                headers.push((name, Some(b"sample")));
             }
         }
-        // A contract may ask for headers; a sample has none, so they are taken as given.
-        let headers: Vec<(&str, Option<&[u8]>)> = self
-            .spec
-            .settings
-            .required_headers
-            .iter()
-            .map(|name| (name.as_str(), Some(&b"sample"[..])))
-            .collect();
         Outcome::Judged(self.rules.judge_known(&Event {
-            key: key.as_deref(),
-            value: Some(&value),
+            key: written.key.as_deref(),
+            value: Some(&written.value),
             headers: &headers,
         }))
+    }
+
+    /// The event of a line of data, as `publish` would write it.
+    fn write(&self, number: u64, line: &[u8]) -> Result<Written, Vec<String>> {
+        let Some(writer) = &self.writer else {
+            return Ok(Written {
+                key: None,
+                value: line.to_vec(),
+                headers: Vec::new(),
+            });
+        };
+        let texts = |reasons: Vec<Reason>| {
+            let texts = reasons.iter().map(|reason| {
+                let path = reason.path.trim_start_matches('/');
+                format!(
+                    "{path}: expected {}, found {}",
+                    reason.expected, reason.found
+                )
+            });
+            texts.collect::<Vec<_>>()
+        };
+        let mut written = writer.write_text(line).map_err(texts)?;
+        let as_usual = (Wish::Binary, Attributes::default());
+        written.headers = writer.finish(&number.to_string(), as_usual, &mut written.value);
+        Ok(written)
+    }
+
+    /// A line that is an envelope itself, where the contract takes events in structured mode: it is judged as it stands.
+    fn as_envelope(&self, line: &[u8]) -> Option<Written> {
+        match self.spec.settings.cloud_events {
+            CloudEvents::Structured | CloudEvents::Any => {}
+            CloudEvents::None | CloudEvents::Binary => return None,
+        }
+        let envelope: Value = serde_json::from_slice(line).ok()?;
+        envelope.get("specversion")?;
+        let data = envelope.get("data").zip(self.writer.as_ref());
+        let key = data.and_then(|(data, writer)| writer.key_of(data).ok().flatten());
+        let kind = STRUCTURED.as_bytes().to_vec();
+        Some(Written {
+            key,
+            value: line.to_vec(),
+            headers: vec![(CONTENT_TYPE.to_owned(), kind)],
+        })
     }
 }
 

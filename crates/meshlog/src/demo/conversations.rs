@@ -109,7 +109,7 @@ mod tests {
     use super::*;
     use crate::demo::world::{World, now};
     use contract::document::{Document, parse};
-    use contract::rule::{ActiveVersion, Event, PortRules};
+    use contract::rule::{ActiveVersion, Bound, Event, PortRules};
     use contract::verdict::Verdict;
 
     #[test]
@@ -120,7 +120,8 @@ mod tests {
             unreachable!("it is a contract")
         };
         let spec = contract::spec::derive(&odcs, &Default::default()).expect("derives");
-        let version = ActiveVersion::of(&spec, &[], &[]);
+        let bound = Bound::default();
+        let version = ActiveVersion::of(&spec, &[], &bound);
         let rules = PortRules::compile("c", &[version])
             .expect("compiles")
             .expect("one version");

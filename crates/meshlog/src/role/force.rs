@@ -1,11 +1,15 @@
 //! From the governance state to what the enforcer judges by.
 
 use contract::address::PortAddress;
+use contract::cloud_events::Origin;
+use contract::key_schema::KeySchema;
 use contract::quality::QualityRule;
 use contract::row::EventWriter;
-use contract::rule::{ActiveVersion, Binding, PortRules};
+use contract::rule::{ActiveVersion, Binding, Bound, PortRules};
 use contract::settings::{Mode, Settings};
+use contract::source::Imported;
 use contract::spec::{Encoding, Key};
+use contract::validator::Schema;
 use contract::version::Version;
 use enforcer::{CatchUp, CatchUpFailed, PortEntry, Recorded, Snapshot};
 use governance::body::{ContractVersion, StoredRule};
@@ -119,7 +123,9 @@ struct Part<'a> {
     key: Key,
     settings: Settings,
     rules: Vec<QualityRule>,
-    bindings: Vec<Binding>,
+    imports: Vec<Imported>,
+    key_schema: Option<KeySchema>,
+    bound: Bound,
 }
 
 impl<'a> Part<'a> {
@@ -135,6 +141,11 @@ impl<'a> Part<'a> {
                 )));
             }
         };
+        let key_schema = state.keys();
+        if state.key_schema.is_some() != key_schema.is_some() {
+            let why = format!("the key schema of version {} cannot be read", state.version);
+            return Some(Err(why));
+        }
         Some(Ok(Self {
             version: activation.version,
             encoding: Encoding::from_name(&state.encoding).unwrap_or(Encoding::Json),
@@ -145,7 +156,9 @@ impl<'a> Part<'a> {
             },
             settings: Settings::from(&state.settings),
             rules,
-            bindings: activation.bindings.iter().filter_map(binding).collect(),
+            imports: state.imported(),
+            key_schema,
+            bound: Bound::sorted(activation.bindings.iter().filter_map(binding)),
         }))
     }
 
@@ -155,11 +168,17 @@ impl<'a> Part<'a> {
             encoding: self.encoding,
             schema: &self.state.schema,
             record: &self.state.record,
+            imports: &self.imports,
+            required: &self.state.required,
             key: &self.key,
+            key_schema: self
+                .key_schema
+                .as_ref()
+                .map(|schema| (schema, &*self.bound.keys)),
             settings: &self.settings,
             rules: &self.rules,
             classified: &self.state.classified,
-            bindings: &self.bindings,
+            bindings: &self.bound.values,
         }
     }
 }
@@ -183,18 +202,36 @@ fn compile(mesh: &Mesh, port: &Port) -> Option<PortRules> {
     })
 }
 
-/// Writes events of the active version under the schema id that is bound to the inbox.
+/// Writes events of the active version under the schema ids that are bound to the inbox.
 fn writer(mesh: &Mesh, port: &Port) -> Option<EventWriter> {
     let body = &port.opened.state;
     let activation = port.activations.last()?;
     let contract = mesh.contracts.get(&body.contract_id)?;
     let part = Part::of(contract, activation)?.ok()?;
-    let subject = format!("{}-value", body.inbox);
-    let mut bound = activation.bindings.iter();
-    let bound = bound.find(|bound| bound.subject == subject);
-    let id = u32::try_from(bound.or(activation.bindings.first())?.schema_id).ok()?;
-    let state = part.state;
-    let written = EventWriter::new(part.encoding, &state.schema, &state.record, id, part.key);
+    let bound = |part: &str| {
+        let subject = format!("{}-{part}", body.inbox);
+        let ending = format!("-{part}");
+        let mut all = activation.bindings.iter();
+        let own = all.clone().find(|bound| bound.subject == subject);
+        let found = own.or_else(|| all.find(|bound| bound.subject.ends_with(&ending)));
+        found.and_then(|bound| u32::try_from(bound.schema_id).ok())
+    };
+    let schema = Schema {
+        encoding: part.encoding,
+        text: &part.state.schema,
+        record: &part.state.record,
+        imports: &part.imports,
+    };
+    let origin = Origin::new(&body.address, &body.contract_id);
+    let key = part.key.clone();
+    let keys = (part.key_schema.as_ref(), bound("key").unwrap_or_default());
+    let written = EventWriter::new(&schema, bound("value")?, key)
+        .map_err(|error| error.to_string())
+        .and_then(|writer| {
+            let writer = writer.with_keys(keys.0, keys.1);
+            writer.map_err(|error| error.to_string())
+        });
+    let written = written.map(|it| it.with_cloud_events(part.settings.cloud_events, origin));
     written
         .inspect_err(|error| {
             tracing::warn!(port = %body.address, %error, "the gateway cannot write this port's events");
@@ -202,14 +239,14 @@ fn writer(mesh: &Mesh, port: &Port) -> Option<EventWriter> {
         .ok()
 }
 
-fn binding(stored: &governance::body::Binding) -> Option<Binding> {
+fn binding(stored: &governance::body::Binding) -> Option<(&str, Binding)> {
     let id = u32::try_from(stored.schema_id).ok()?;
     let digits: String = stored.guid.chars().filter(|c| *c != '-').collect();
     let mut guid = [0; 16];
     for (byte, at) in guid.iter_mut().zip((0..32).step_by(2)) {
         *byte = u8::from_str_radix(digits.get(at..at + 2)?, 16).ok()?;
     }
-    Some(Binding { id, guid })
+    Some((&stored.subject, Binding { id, guid }))
 }
 
 /// Brings the enforcer's snapshot up to the end of the governance log.

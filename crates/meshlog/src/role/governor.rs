@@ -3,11 +3,11 @@
 
 use std::path::PathBuf;
 
-use ::governor::provision::{RegisteredSchema, Registrar};
+use ::governor::provision::{PortSchema, RegisteredSchema, Registrar};
 use ::governor::{Founding, GovernorConfig, GovernorHandle};
 use anyhow::Context;
 use kafka::Cluster;
-use registry::OwnedSubjects;
+use registry::{OwnedSubjects, record::Reference};
 use tokio::sync::watch;
 
 use super::{Ready, RoleArgs, cluster_id, founded, start, stopped};
@@ -136,17 +136,24 @@ impl Registrar for Schemas {
     async fn register(
         &self,
         subject: &str,
-        schema_type: &str,
-        schema: &str,
+        schema: &PortSchema<'_>,
         port: &str,
     ) -> Result<RegisteredSchema, String> {
+        let references = schema.references.iter();
+        let references = references.map(|reference| Reference {
+            name: reference.name.clone(),
+            subject: reference.subject.clone(),
+            version: i32::try_from(reference.version).unwrap_or(i32::MAX),
+        });
+        let references: Vec<Reference> = references.collect();
         let registered = self
             .0
-            .register_owned(subject, schema_type, schema, port)
+            .register_owned(subject, schema.schema_type, schema.text, &references, port)
             .await
             .map_err(|refusal| refusal.to_string())?;
         Ok(RegisteredSchema {
             id: registered.id,
+            version: registered.version,
             guid: registered.guid,
         })
     }

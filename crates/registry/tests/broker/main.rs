@@ -215,11 +215,11 @@ async fn a_ports_subject_belongs_to_its_contract() {
     let owned = node.handle().owned();
     let port = "flights.departures.events.v1";
     let first = owned
-        .register_owned("t-value", "AVRO", RECORD, port)
+        .register_owned("t-value", "AVRO", RECORD, &[], port)
         .await
         .expect("registered");
     let again = owned
-        .register_owned("t-value", "AVRO", RECORD, port)
+        .register_owned("t-value", "AVRO", RECORD, &[], port)
         .await
         .expect("registered");
     assert_eq!((first.id, first.version, &again), (1, 1, &first));

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use contract::document::{self, Document};
+use contract::files;
 use governance::proposal::{Bundle, BundledFile};
 
 use crate::exit::Failure;
@@ -102,15 +103,10 @@ impl Documents {
             let Document::Contract(odcs) = &sourced.document else {
                 continue;
             };
-            let Some(path) = odcs.implementation() else {
-                continue;
-            };
-            match read_schema(path) {
-                Ok(schema) => {
-                    files.insert(path.to_owned(), schema);
-                }
-                Err(why) => mistakes.push(format!("{name}:{}: {why}", sourced.line)),
-            }
+            let (found, wrong) = files::collect(odcs, &read_schema);
+            files.extend(found);
+            let wrong = wrong.into_iter();
+            mistakes.extend(wrong.map(|why| format!("{name}:{}: {why}", sourced.line)));
         }
         self.bundle.documents.push(BundledFile {
             name: name.to_owned(),

@@ -54,6 +54,7 @@ impl Filter {
             | Event::ProductMetadataChanged(_)
             | Event::ContractVersionApproved(_)
             | Event::ContractVersionApprovedV1(_)
+            | Event::ContractVersionApprovedV2(_)
             | Event::PortOpened(_)
             | Event::ContractVersionActivated(_)
             | Event::QuarantineRedriven(_)
@@ -114,9 +115,9 @@ pub(super) fn body_json(fact: &Fact) -> Value {
         Event::ProductApproved(body) | Event::ProductMetadataChanged(body) => {
             serde_json::to_value(body)
         }
-        Event::ContractVersionApproved(body) | Event::ContractVersionApprovedV1(body) => {
-            serde_json::to_value(body)
-        }
+        Event::ContractVersionApproved(body)
+        | Event::ContractVersionApprovedV1(body)
+        | Event::ContractVersionApprovedV2(body) => serde_json::to_value(body),
         Event::PortOpened(body) => serde_json::to_value(body),
         Event::ContractVersionActivated(body) => serde_json::to_value(body),
         Event::QuarantineRedriven(body) => serde_json::to_value(body),
@@ -140,12 +141,12 @@ fn gist(event: &Event) -> String {
             format!("owner {}", body.owner)
         }
         Event::ProductApproved(body) | Event::ProductMetadataChanged(body) => body.purpose.clone(),
-        Event::ContractVersionApproved(body) | Event::ContractVersionApprovedV1(body) => {
-            match &body.supersedes {
-                Some(before) => format!("{} change of {before}", body.bump),
-                None => body.encoding.clone(),
-            }
-        }
+        Event::ContractVersionApproved(body)
+        | Event::ContractVersionApprovedV1(body)
+        | Event::ContractVersionApprovedV2(body) => match &body.supersedes {
+            Some(before) => format!("{} change of {before}", body.bump),
+            None => body.encoding.clone(),
+        },
         Event::PortOpened(body) => format!("contract {}", body.contract_id),
         Event::ContractVersionActivated(body) => format!("{}@{}", body.contract_id, body.version),
         Event::QuarantineRedriven(body) => format!("{} of {} events", body.sent, body.selected),

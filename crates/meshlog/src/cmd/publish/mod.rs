@@ -143,7 +143,9 @@ pub(super) async fn run(global: &Global, args: Args) -> anyhow::Result<()> {
     let mesh = client.mesh().await?;
     let port = Port::load(&client, &args.port).await?;
     let version = port.active(&args.port)?;
-    let rows = RowWriter::new(&port, version, input.header(), args.null_value.clone())?;
+    let given = (input.header(), args.null_value.clone());
+    let address = args.port.topic();
+    let rows = RowWriter::new((&port, &address), version, given, &input.identity)?;
     let name = input.name.clone();
     let prefix = format!("{}.publish", mesh.mesh_id);
     let started = Instant::now();

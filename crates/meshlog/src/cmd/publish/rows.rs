@@ -2,10 +2,11 @@
 
 use std::fmt;
 
-use contract::row::{Column, EventWriter, MAX_EVENT, RowError};
+use contract::cloud_events::{Attributes, Origin};
+use contract::row::{Column, EventWriter, MAX_EVENT, RowError, Wish};
 use contract::spec::Encoding;
 use csv::ByteRecord;
-use kafka::Outgoing;
+use kafka::{Header, Outgoing};
 use serde_json::Value;
 
 use super::source::Row;
@@ -62,6 +63,8 @@ pub(super) struct RowWriter {
     /// For each column of the contract its place in the file; empty for JSON lines.
     places: Vec<usize>,
     null_value: Option<String>,
+    /// What the ids of events begin with, where they are CloudEvents: the file on its port.
+    identity: String,
 }
 
 impl RowWriter {
@@ -72,10 +75,10 @@ impl RowWriter {
     /// # Errors
     /// [`Failure::Usage`] for a wrong header; a schema that cannot type rows.
     pub(super) fn new(
-        port: &Port,
+        (port, address): (&Port, &str),
         version: &BoundVersion,
-        header: Option<&[String]>,
-        null_value: Option<String>,
+        (header, null_value): (Option<&[String]>, Option<String>),
+        identity: &str,
     ) -> anyhow::Result<Self> {
         let id = match (version.encoding, version.schema_id(&port.inbox)) {
             (Encoding::Json, id) => id.unwrap_or_default(),
@@ -85,12 +88,17 @@ impl RowWriter {
                 return Err(Failure::NotFound(text).into());
             }
         };
-        let (schema, message, key) = (&version.schema, &version.message, version.key.clone());
-        let events = EventWriter::new(version.encoding, schema, message, id, key);
+        let events = EventWriter::new(&version.value_schema(), id, version.key.clone());
         let events = events.map_err(|error| {
             let version = &version.version;
             anyhow::anyhow!("the schema of version {version} cannot type rows: {error}")
         })?;
+        let key_id = version.key_schema_id(&port.inbox).unwrap_or_default();
+        let events = events.with_keys(version.key_schema.as_ref(), key_id);
+        let origin = Origin::new(address, &port.contract_id);
+        let events = events
+            .map_err(|error| Failure::Refused(format!("nothing was sent: {error}")))?
+            .with_cloud_events(version.cloud_events, origin);
         let places = match header {
             Some(header) => places(events.rows().columns(), header)?,
             None => Vec::new(),
@@ -99,14 +107,19 @@ impl RowWriter {
             events,
             places,
             null_value,
+            identity: identity.to_owned(),
         })
     }
 
-    /// Writes key and value of a row into `event`.
+    /// Writes key, value and headers of the row of that number into `event`.
     ///
     /// # Errors
     /// Everything in the row that cannot be typed.
-    pub(super) fn write(&self, row: Row<'_>, event: &mut Outgoing) -> Result<(), Vec<BadRow>> {
+    pub(super) fn write(
+        &self,
+        (number, row): (u64, Row<'_>),
+        event: &mut Outgoing,
+    ) -> Result<(), Vec<BadRow>> {
         let value = event.value.get_or_insert_default();
         self.events.begin(value);
         let key = match row {
@@ -122,6 +135,14 @@ impl RowWriter {
                 self.events.write(&json, value).map_err(into_bad)?
             }
         };
+        if self.events.writes_cloud_events() {
+            let id = format!("{}-{number}", self.identity);
+            let as_usual = (Wish::Binary, Attributes::default());
+            let headers = self.events.finish(&id, as_usual, value).into_iter();
+            event.headers = headers
+                .map(|(name, value)| Header::new(&name, value))
+                .collect();
+        }
         let size = value.len() + key.as_ref().map_or(0, Vec::len);
         event.key = key;
         if size > MAX_EVENT {
@@ -161,7 +182,11 @@ impl RowWriter {
         }
         let rows = self.events.rows();
         rows.encode_cells(&cells, value).map_err(into_bad)?;
-        Ok(self.key_of(&cells))
+        let json = |name: &str| rows.cell_json(name, cells[rows.position(name)?]).ok()?;
+        match self.events.key_of_cells(json) {
+            Some(key) => key.map_err(into_bad),
+            None => Ok(self.key_of(&cells)),
+        }
     }
 
     /// A field, unless it stands for a missing value.
@@ -275,13 +300,16 @@ mod tests {
         let header: Option<Vec<String>> =
             header.map(|names| names.iter().map(|name| (*name).to_owned()).collect());
         let version = &port.versions[0];
-        RowWriter::new(&port, version, header.as_deref(), Some("NA".to_owned()))
-            .map_err(|error| error.to_string())
+        let given = (header.as_deref(), Some("NA".to_owned()));
+        RowWriter::new((&port, "a.b.c.v1"), version, given, "f").map_err(|error| error.to_string())
     }
 
     fn written(writer: &RowWriter, row: &[&str]) -> Result<(Option<String>, Vec<u8>), Vec<BadRow>> {
         let mut event = Outgoing::default();
-        writer.write(Row::Fields(&ByteRecord::from(row.to_vec())), &mut event)?;
+        writer.write(
+            (1, Row::Fields(&ByteRecord::from(row.to_vec()))),
+            &mut event,
+        )?;
         let key = event.key.map(|key| String::from_utf8(key).expect("text"));
         Ok((key, event.value.expect("written")))
     }
@@ -381,16 +409,16 @@ mod tests {
         let latin = ByteRecord::from(vec![&b"\xe9"[..], b"1", b""]);
         let mut event = Outgoing::default();
         let bad = csv
-            .write(Row::Fields(&latin), &mut event)
+            .write((1, Row::Fields(&latin)), &mut event)
             .expect_err("no UTF-8");
         assert_eq!(bad[0].column, "id");
 
         let lines = writer(Encoding::Json, &["id"], None).expect("a writer");
         for line in [&b"{\"a\":"[..], b"nonsense", b"[1]"] {
-            assert!(lines.write(Row::Json(line), &mut event).is_err());
+            assert!(lines.write((1, Row::Json(line)), &mut event).is_err());
         }
         lines
-            .write(Row::Json(b"{\"id\":\"k\",\"n\":1}"), &mut event)
+            .write((1, Row::Json(b"{\"id\":\"k\",\"n\":1}")), &mut event)
             .expect("typed");
         assert_eq!(event.key.as_deref(), Some(&b"k"[..]));
     }

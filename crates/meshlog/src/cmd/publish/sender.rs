@@ -150,7 +150,7 @@ impl Sender {
     fn send_row(&mut self, event: &mut Outgoing, next: &mut Position) -> Result<usize, Trouble> {
         next.row += 1;
         (next.byte, next.line) = self.source.place();
-        match self.rows.write(self.source.row(), event) {
+        match self.rows.write((next.row, self.source.row()), event) {
             Ok(()) => {
                 self.producer.send(event)?;
                 Ok(event.value.as_ref().map_or(0, Vec::len))

@@ -1,7 +1,7 @@
 //! The contract in force, as the enforcer has it, for events that may go round.
 
 use contract::quality::Mask;
-use contract::rule::{ActiveVersion, Binding, Event, PortRules};
+use contract::rule::{ActiveVersion, Binding, Bound, Event, PortRules};
 use contract::spec::Spec;
 use contract::verdict::Verdict;
 use kafka::{Header, Record};
@@ -18,24 +18,21 @@ impl Judge {
     /// # Errors
     /// When a version cannot be read, or does not compile.
     pub(super) async fn load(global: &Global, port: &Port) -> anyhow::Result<Self> {
-        let mut versions: Vec<(Spec, Vec<Binding>, Vec<String>)> = Vec::new();
+        let mut versions: Vec<(Spec, Bound, Vec<String>)> = Vec::new();
         for bound in &port.versions {
             let spec =
                 cmd_contract::load(global, &format!("{}@{}", port.contract_id, bound.version))
                     .await?;
             let bindings = bound.bindings.iter().filter_map(|binding| {
-                let guid = binding.guid_bytes()?;
-                Some(Binding {
-                    id: binding.schema_id,
-                    guid,
-                })
+                let (id, guid) = (binding.schema_id, binding.guid_bytes()?);
+                Some((binding.subject.as_str(), Binding { id, guid }))
             });
             let classified = Mask::classified(&spec.fields);
-            versions.push((spec, bindings.collect(), classified));
+            versions.push((spec, Bound::sorted(bindings), classified));
         }
         let active: Vec<ActiveVersion<'_>> = versions
             .iter()
-            .map(|(spec, bindings, classified)| ActiveVersion::of(spec, classified, bindings))
+            .map(|(spec, bound, classified)| ActiveVersion::of(spec, classified, bound))
             .collect();
         let rules = PortRules::compile(&port.contract_id, &active)?;
         Ok(Self(rules.ok_or_else(|| super::no_version(port))?))

@@ -7,10 +7,13 @@ use crate::role::governor::Schemas;
 use anyhow::Context;
 use axum::Router;
 use enforcer::{Gateway, GatewayConfig};
+use governor::provision::Pending;
 use governor::{Founding, GovernorConfig, GovernorHandle, Proposals};
 use kafka::Cluster;
 use registry::{RegistryConfig, RegistryHandle};
 use std::path::PathBuf;
+use std::sync::Arc;
+use tokio::sync::watch;
 
 /// What the roles need to know.
 pub(super) struct Plan {
@@ -72,6 +75,11 @@ impl Plan {
     }
 }
 
+/// What keeps ports from coming into force, as the catalog asks the governor beside it.
+fn provisioning(pending: watch::Receiver<Pending>) -> catalog::Provisioning {
+    Arc::new(move |port: &str| pending.borrow().get(port).cloned())
+}
+
 impl Roles {
     /// Start them and wait until all are ready.
     pub(super) async fn start(plan: Plan) -> anyhow::Result<Self> {
@@ -92,6 +100,7 @@ impl Roles {
         let catalog = catalog::start(catalog::CatalogConfig {
             hooks: catalog::Hooks {
                 metrics: vec![gateway.metrics()],
+                provisioning: Some(provisioning(governor.pending())),
                 ..hooks(enforcing.enforcer.status())
             },
             ..plan.catalog()

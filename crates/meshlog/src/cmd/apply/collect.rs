@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use contract::document::{self, Document};
 use governance::proposal::{Bundle, BundledFile};
 
+use super::adopt::Adoption;
 use crate::exit::Failure;
 
 /// File name endings of documents within a directory.
@@ -18,6 +19,8 @@ pub(crate) struct Documents {
     pub(crate) bundle: Bundle,
     /// Each document, in order.
     pub(crate) labels: Vec<Label>,
+    /// The topics that contracts among them adopt.
+    pub(super) adoptions: Vec<Adoption>,
 }
 
 /// What a document is called, and which fact would be about it.
@@ -102,6 +105,7 @@ impl Documents {
             let Document::Contract(odcs) = &sourced.document else {
                 continue;
             };
+            self.adoptions.extend(Adoption::of(odcs));
             let Some(path) = odcs.implementation() else {
                 continue;
             };

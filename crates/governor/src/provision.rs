@@ -146,17 +146,24 @@ impl<R: Registrar> Provisioner<R> {
     async fn port_topics(&self, port: &Port, contract: &ContractVersion) -> Result<(), String> {
         let settings = &contract.settings;
         let mut specs = Vec::new();
+        let mut more = BTreeMap::new();
         if is_adopted(port) {
             let found = self.admin.describe_topic(&port.inbox).await;
             let found = found.map_err(|error| chain(&error))?;
-            fits(port, found.map(|found| found.partitions))?;
+            fits(port, found.as_ref().map(|found| found.partitions))?;
+            more = any_time(found.map(|found| found.configs).unwrap_or_default());
         } else {
             let retention = settings.inbox_retention_ms;
             specs.push(self.port_spec(&port.inbox, port.partitions, retention));
         }
-        specs.push(self.port_spec(&port.address, port.partitions, settings.retention_ms));
-        let quarantine_ms = settings.quarantine_retention_ms;
-        specs.push(self.port_spec(&port.quarantine, port.partitions, quarantine_ms));
+        for (topic, retention) in [
+            (&port.address, settings.retention_ms),
+            (&port.quarantine, settings.quarantine_retention_ms),
+        ] {
+            let mut spec = self.port_spec(topic, port.partitions, retention);
+            spec.configs.extend(more.clone());
+            specs.push(spec);
+        }
         self.admin
             .reconcile_topics(&specs)
             .await
@@ -251,6 +258,21 @@ impl<R: Registrar> Provisioner<R> {
 fn is_adopted(port: &Port) -> bool {
     let address = port.address.parse::<PortAddress>();
     address.is_ok_and(|address| address.default_inbox() != port.inbox)
+}
+
+/// What lets the port's topics take events of any time, as far as these brokers know of it: an adopted topic may hold what
+/// its brokers would refuse today, and a refused record would hold up its partition.
+fn any_time(known: BTreeMap<String, String>) -> BTreeMap<String, String> {
+    let limits = [
+        "message.timestamp.before.max.ms",
+        "message.timestamp.after.max.ms",
+    ];
+    let limits = limits
+        .into_iter()
+        .filter(|limit| known.contains_key(*limit));
+    limits
+        .map(|limit| (limit.to_owned(), i64::MAX.to_string()))
+        .collect()
 }
 
 /// Whether an adopted topic can be a port's inbox, by its number of partitions; `None` where it is not there.

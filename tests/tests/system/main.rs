@@ -1,5 +1,6 @@
 //! Whole-system tests: the built program `meshlog` on a real Kafka, used as its users use it.
 
+mod adopt;
 mod apart;
 mod checker;
 mod cli;

@@ -155,49 +155,42 @@ struct Stored<'a> {
 /// Whether a version may follow the latest approved one of its major.
 fn follow(spec: &Spec, stored: &Stored<'_>, label: &str) -> Result<ChangeReport, Vec<Refusal>> {
     let latest = stored.version;
-    let unreadable = |message: String| {
-        vec![refuse(
-            Code::InvalidContract,
-            label,
-            "",
-            message,
-            "publish a new major version",
-        )]
+    let report = change(spec, stored).map_err(|message| {
+        let way_out = "publish a new major version";
+        vec![refuse(Code::InvalidContract, label, "", message, way_out)]
+    })?;
+    if report.bump == Bump::Major {
+        return Err(incompatible(spec, latest, &report, label));
+    }
+    let least = latest.bumped(report.bump.max(Bump::Patch));
+    if spec.version >= least {
+        return Ok(report);
+    }
+    let bump = match report.bump {
+        Bump::Minor => "events may now hold more (a minor change)",
+        Bump::None | Bump::Patch | Bump::Major => "the document changed (a patch)",
     };
-    let mut old = stored
-        .state
-        .spec()
-        .ok_or_else(|| unreadable(format!("{}@{latest} cannot be read back", spec.id)))?;
+    let message = format!("version {} is too low after {latest}: {bump}", spec.version);
+    let way_out = format!("publish it as {least} or higher");
+    let refusal = refuse(Code::VersionTooLow, label, "/version", message, way_out);
+    Err(vec![refusal])
+}
+
+/// The change, as far as something was promised that it could break.
+fn change(spec: &Spec, stored: &Stored<'_>) -> Result<ChangeReport, String> {
+    let unreadable = || format!("{}@{} cannot be read back", spec.id, stored.version);
+    let mut old = stored.state.spec().ok_or_else(unreadable)?;
     if stored.history == History::Unused {
         // What was never in force may be mended where its topics are concerned: nothing depends on them yet.
         old.settings.partitions = spec.settings.partitions;
         old.settings.inbox.clone_from(&spec.settings.inbox);
     }
-    let mut report = classify(&old, spec).map_err(unreadable)?;
+    let mut report = classify(&old, spec)?;
     if stored.history == History::Shadow && !report.breaks.is_empty() {
         report.breaks.retain(Break::is_of_the_topics);
         if report.breaks.is_empty() {
             report.bump = Bump::Minor;
         }
-    }
-    if report.bump == Bump::Major {
-        return Err(incompatible(spec, latest, &report, label));
-    }
-    let least = latest.bumped(report.bump.max(Bump::Patch));
-    if spec.version < least {
-        let bump = match report.bump {
-            Bump::Minor => "events may now hold more (a minor change)",
-            Bump::None | Bump::Patch | Bump::Major => "the document changed (a patch)",
-        };
-        let message = format!("version {} is too low after {latest}: {bump}", spec.version);
-        let way_out = format!("publish it as {least} or higher");
-        return Err(vec![refuse(
-            Code::VersionTooLow,
-            label,
-            "/version",
-            message,
-            way_out,
-        )]);
     }
     Ok(report)
 }

@@ -173,11 +173,7 @@ fn stats(cluster: &Cluster, of: &Of, address: &PortAddress, format: Format) -> a
         cluster,
         &whole(of.topic(), ScanStart::Beginning),
         |record| {
-            match of.found(&record) {
-                Some(Found::Refused(reasons)) => tally.add(&reasons),
-                Some(Found::Mended) => tally.mended += 1,
-                None => {}
-            }
+            tally.take(of.found(&record));
             ControlFlow::Continue(())
         },
     )?;
@@ -219,6 +215,14 @@ struct Tally {
 }
 
 impl Tally {
+    fn take(&mut self, found: Option<Found>) {
+        match found {
+            Some(Found::Refused(reasons)) => self.add(&reasons),
+            Some(Found::Mended) => self.mended += 1,
+            None => {}
+        }
+    }
+
     fn add(&mut self, reasons: &[Reason]) {
         self.total += 1;
         let different: BTreeSet<_> = reasons

@@ -68,7 +68,7 @@ struct Found {
     oldest_ms: Option<i64>,
 }
 
-/// Look at the topics that are to be adopted; what is to be known of them.
+/// Look at the topics that are to be adopted; says on stderr, and returns, what is to be known of them.
 ///
 /// # Errors
 /// [`Failure::Refused`] for one that cannot be the port's inbox.
@@ -102,6 +102,7 @@ pub(super) async fn look(
             )),
         }
     }
+    notes.iter().for_each(|note| eprintln!("note: {note}"));
     Ok(notes)
 }
 
@@ -168,7 +169,7 @@ fn describe(adoption: &Adoption, found: &Found, now_ms: i64) -> Vec<String> {
         topic, settings, ..
     } = adoption;
     let since = found.oldest_ms.and_then(rfc3339);
-    let since = since.map_or_else(String::new, |since| format!(", the oldest from {since}"));
+    let since = since.map_or_else(String::new, |since| format!(", the oldest from {since},"));
     let mut notes = vec![format!(
         "{topic} is adopted as it is: its {} records{since} are judged from the beginning; the topic itself is never changed",
         found.offsets

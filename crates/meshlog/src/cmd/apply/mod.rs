@@ -72,9 +72,6 @@ async fn submit(
     format: Format,
 ) -> anyhow::Result<()> {
     let notes = adopt::look(client, &documents.adoptions, now_ms()).await?;
-    for note in &notes {
-        eprintln!("note: {note}");
-    }
     let answer = propose(client, documents, dry_run).await?;
     match answer.status() {
         Status::Rejected => {

@@ -10,6 +10,7 @@ mod holds;
 use crate::{
     force::{CatchUp, Snapshot},
     lanes::Lane,
+    metrics::{Ended, Metrics},
     progress::Progress,
     status::EnforcerStatus,
 };
@@ -62,6 +63,7 @@ pub struct DataPath<P> {
     topics: Vec<String>,
     trouble: Option<Trouble>,
     status: watch::Sender<EnforcerStatus>,
+    metrics: Arc<Metrics>,
 }
 
 impl<P> fmt::Debug for DataPath<P> {
@@ -92,7 +94,15 @@ impl<P: TransactionalPort> DataPath<P> {
             topics: Vec::new(),
             trouble: None,
             status,
+            metrics: Arc::default(),
         }
+    }
+
+    /// Count in `metrics` what becomes of transactions and their events.
+    #[must_use]
+    pub(crate) fn counting(mut self, metrics: Arc<Metrics>) -> Self {
+        self.metrics = metrics;
+        self
     }
 
     /// Run until `stop` is set, then commit what is open and leave the group.
@@ -180,14 +190,18 @@ impl<P: TransactionalPort> DataPath<P> {
             return;
         };
         let seq = txn.snapshot.seq;
-        match self.port.commit(&self.desk.lanes.progress(seq)) {
+        let outcome = self.port.commit(&self.desk.lanes.progress(seq));
+        let took = self.port.now().saturating_sub(txn.started);
+        match outcome {
             Outcome::Committed => {
+                self.metrics.ended(Ended::Committed, took);
                 self.show_events(&txn.snapshot);
                 self.desk.lanes.settle(seq);
             }
             // The port says by itself where to read on.
             Outcome::Undone(why) | Outcome::Unknown(why) => {
                 tracing::warn!(why, "a transaction is judged again");
+                self.metrics.ended(Ended::JudgedAgain, took);
                 self.desk.lanes.forget();
             }
         }
@@ -325,7 +339,9 @@ impl<P: TransactionalPort> DataPath<P> {
                 let Some(port) = snapshot.ports.get(&lane.topic) else {
                     continue;
                 };
-                if let Some(shown) = status.ports.get_mut(&port.address.to_string()) {
+                let address = port.address.to_string();
+                self.metrics.events(&address, &lane.added());
+                if let Some(shown) = status.ports.get_mut(&address) {
                     shown.last_event_ms = shown.last_event_ms.max(lane.newest_ms());
                 }
             }

@@ -24,6 +24,7 @@ pub mod service;
 pub mod status;
 
 mod lanes;
+mod metrics;
 
 pub use force::{CatchUp, CatchUpFailed, Judge, Mode, PortEntry, Snapshot};
 pub use gateway::{Gateway, GatewayConfig};

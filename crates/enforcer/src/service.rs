@@ -3,6 +3,7 @@
 use crate::{
     data_path::{DataPath, Limits},
     force::{CatchUp, CatchUpFailed, Snapshot},
+    metrics::Metrics,
     status::EnforcerStatus,
 };
 use kafka::{
@@ -78,6 +79,13 @@ pub struct Enforcer {
     stop: Arc<AtomicBool>,
     thread: JoinHandle<()>,
     status: watch::Receiver<EnforcerStatus>,
+    metrics: Arc<Metrics>,
+}
+
+/// Where a data path shows what it does.
+struct Shown {
+    status: watch::Sender<EnforcerStatus>,
+    metrics: Arc<Metrics>,
 }
 
 impl fmt::Debug for Enforcer {
@@ -102,19 +110,31 @@ impl Enforcer {
         let (sender, status) = watch::channel(EnforcerStatus::default());
         let catch_up = Shared(Arc::new(Mutex::new(catch_up)));
         let stopping = Arc::clone(&stop);
+        let metrics = Arc::<Metrics>::default();
+        let shown = Shown {
+            status: sender,
+            metrics: Arc::clone(&metrics),
+        };
         let thread = thread::Builder::new()
             .name(format!("enforcer-{}", config.slot))
-            .spawn(move || keep_running(&config, &view, &catch_up, &sender, &stopping))?;
+            .spawn(move || keep_running(&config, &view, &catch_up, &shown, &stopping))?;
         Ok(Self {
             stop,
             thread,
             status,
+            metrics,
         })
     }
 
     /// What it is doing.
     pub fn status(&self) -> watch::Receiver<EnforcerStatus> {
         self.status.clone()
+    }
+
+    /// The text of its metrics, without the mark that ends an exposition.
+    pub fn metrics(&self) -> Arc<dyn Fn() -> String + Send + Sync> {
+        let (metrics, status) = (Arc::clone(&self.metrics), self.status.clone());
+        Arc::new(move || metrics.text(&status.borrow()))
     }
 
     /// Commit what is open, leave the group, end the thread. Blocks for up to ten seconds.
@@ -141,14 +161,17 @@ fn keep_running<C: CatchUp + 'static>(
     config: &EnforcerConfig,
     view: &watch::Receiver<Arc<Snapshot>>,
     catch_up: &Shared<C>,
-    status: &watch::Sender<EnforcerStatus>,
+    shown: &Shown,
     stop: &AtomicBool,
 ) {
     while !stop.load(Ordering::Relaxed) {
         let ended = catch_unwind(AssertUnwindSafe(|| {
             let port = KafkaPort::new(&config.tx());
             let catch_up = Box::new(catch_up.clone());
-            DataPath::new(port, view.clone(), catch_up, config.limits, status.clone()).run(stop);
+            let status = shown.status.clone();
+            DataPath::new(port, view.clone(), catch_up, config.limits, status)
+                .counting(Arc::clone(&shown.metrics))
+                .run(stop);
         }));
         if ended.is_err() {
             tracing::error!("the data path panicked, starting it again");

@@ -10,6 +10,7 @@ mod flights;
 mod gateway;
 mod kill;
 mod ledger;
+mod monitoring;
 mod moving;
 mod protobuf;
 mod rebuild;

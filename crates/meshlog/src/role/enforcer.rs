@@ -7,11 +7,13 @@ use ::enforcer::{Enforcer, EnforcerConfig, Snapshot};
 use ::governor::follow::Follower;
 use anyhow::Context;
 use kafka::Cluster;
+use serde_json::Value;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use super::force::{self, Catch};
-use super::{Ready, RoleArgs, follow, stopped};
+use super::metrics::{Door, MetricsArgs};
+use super::{Ready, RoleArgs, follow};
 use crate::output::Format;
 use crate::up::stop_signal;
 
@@ -20,6 +22,8 @@ use crate::up::stop_signal;
 pub(crate) struct EnforcerArgs {
     #[command(flatten)]
     role: RoleArgs,
+    #[command(flatten)]
+    metrics: MetricsArgs,
     /// Which of the mesh's enforcers this is: 0, 1, 2 …; of two with one number, one stands by
     #[arg(long, value_name = "NUMBER", default_value_t = 0)]
     slot: u32,
@@ -29,6 +33,7 @@ pub(crate) struct EnforcerArgs {
 pub(crate) async fn run(args: EnforcerArgs, format: Format) -> anyhow::Result<()> {
     let mut stop = stop_signal()?;
     let (config, cluster) = args.role.load()?;
+    let door = Door::open(&config, &args.metrics).await?;
     let begun = async {
         let follower = follow(&cluster, &config.mesh.id).await?;
         let enforcing = Enforcing::start(&cluster, &config.mesh.id, args.slot, &follower)?;
@@ -38,14 +43,17 @@ pub(crate) async fn run(args: EnforcerArgs, format: Format) -> anyhow::Result<()
         begun = begun => begun?,
         _ = stop.changed() => return Ok(()),
     };
+    let url = door.url().map(|url| ("metrics", Value::from(url)));
+    let slot = ("slot", Value::from(args.slot));
+    let more: Vec<(&str, Value)> = [slot].into_iter().chain(url).collect();
     Ready {
         role: "enforcer",
         mesh: &config.mesh.id,
         cluster: &cluster,
-        more: &[("slot", args.slot.into())],
+        more: &more,
     }
     .announce(format)?;
-    stopped(&mut stop).await;
+    door.serve(enforcing.enforcer.metrics(), &mut stop).await;
     enforcing.stop().await;
     follower.stop();
     Ok(())

@@ -75,6 +75,24 @@ impl Plan {
     }
 }
 
+/// What the catalog may ask the services beside it.
+fn all_hooks(
+    governor: &GovernorHandle,
+    enforcing: &Enforcing,
+    gateway: &Gateway,
+) -> catalog::Hooks {
+    let metrics = vec![
+        gateway.metrics(),
+        enforcing.enforcer.metrics(),
+        governor.metrics(),
+    ];
+    catalog::Hooks {
+        metrics,
+        provisioning: Some(provisioning(governor.pending())),
+        ..hooks(enforcing.enforcer.status())
+    }
+}
+
 /// What keeps ports from coming into force, as the catalog asks the governor beside it.
 fn provisioning(pending: watch::Receiver<Pending>) -> catalog::Provisioning {
     Arc::new(move |port: &str| pending.borrow().get(port).cloned())
@@ -98,11 +116,7 @@ impl Roles {
         let gateway = Gateway::start(plan.gateway.clone(), enforcing.snapshots.clone()).await;
         let gateway = gateway.context("the gateway cannot start")?;
         let catalog = catalog::start(catalog::CatalogConfig {
-            hooks: catalog::Hooks {
-                metrics: vec![gateway.metrics()],
-                provisioning: Some(provisioning(governor.pending())),
-                ..hooks(enforcing.enforcer.status())
-            },
+            hooks: all_hooks(&governor, &enforcing, &gateway),
             ..plan.catalog()
         });
         let catalog = catalog.await.context("the catalog cannot start")?;

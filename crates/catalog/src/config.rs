@@ -7,6 +7,10 @@ use std::sync::Arc;
 /// Asks the service beside it, in this process, how a port is doing; `None` when it does not know the port.
 pub type LiveState = Arc<dyn Fn(&str) -> Option<LivePort> + Send + Sync>;
 
+/// Asks the provisioner beside it, in this process, why a port's approved version is not in force yet; `None` when nothing
+/// keeps it.
+pub type Provisioning = Arc<dyn Fn(&str) -> Option<String> + Send + Sync>;
+
 /// Metrics of another service of this process, as Prometheus text.
 pub type MetricsSource = Arc<dyn Fn() -> String + Send + Sync>;
 
@@ -37,6 +41,8 @@ pub struct Hooks {
     pub counters: Option<ParseCounters>,
     /// The enforcer's live state.
     pub live: Option<LiveState>,
+    /// What keeps ports from coming into force; without it, only the governor's log says so.
+    pub provisioning: Option<Provisioning>,
     /// Appended to `/metrics`.
     pub metrics: Vec<MetricsSource>,
     /// By service name, looked at by `/readyz`.
@@ -48,9 +54,17 @@ impl std::fmt::Debug for Hooks {
         f.debug_struct("Hooks")
             .field("counters", &self.counters.is_some())
             .field("live", &self.live.is_some())
+            .field("provisioning", &self.provisioning.is_some())
             .field("metrics", &self.metrics.len())
             .field("readiness", &self.readiness.len())
             .finish()
+    }
+}
+
+impl Hooks {
+    /// Why a port's approved version is not in force yet, as far as this process knows.
+    pub(crate) fn pending_why(&self, port: &str) -> Option<String> {
+        self.provisioning.as_ref().and_then(|why| why(port))
     }
 }
 

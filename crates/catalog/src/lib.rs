@@ -26,7 +26,7 @@ mod projector;
 mod text;
 
 pub use api::Site;
-pub use config::{CatalogConfig, Hooks, Shown};
+pub use config::{CatalogConfig, Hooks, Provisioning, Shown};
 pub use handle::{CatalogHandle, Gone, StartError, Views, start};
 pub use stats::{Counted, Counters, LivePort, PortStats, RunState, StatsAnswer, StatsError};
 pub use view::{Freshness, View};

@@ -5,6 +5,7 @@
 
 use crate::canonical;
 use crate::compat::{self, Policy, Verdict};
+use crate::settings::Settings;
 use crate::source::{Imported, SchemaType, Source};
 use crate::spec::{Encoding, Spec};
 use crate::version::Bump;
@@ -61,6 +62,19 @@ impl fmt::Display for Break {
             self.kind,
             who.join(" and ")
         )
+    }
+}
+
+impl Break {
+    /// Whether it is of what every stored event depends on: how it is written, and in which topics and partitions it is.
+    pub fn is_of_the_topics(&self) -> bool {
+        let kinds = [
+            "ENCODING_CHANGED",
+            "MESSAGE_CHANGED",
+            "PARTITIONS_CHANGED",
+            "INBOX_CHANGED",
+        ];
+        kinds.contains(&self.kind.as_str())
     }
 }
 
@@ -276,6 +290,21 @@ fn settled_for_a_major(old: &Spec, new: &Spec) -> Vec<Break> {
         same,
         "PARTITIONS_CHANGED",
         "/customProperties/meshlog.partitions",
+        message,
+    );
+    let inbox = |settings: &Settings| {
+        let named = settings.inbox.as_ref();
+        named.map_or_else(|| "the port's own".to_owned(), |name| format!("`{name}`"))
+    };
+    let message = format!(
+        "meshlog.inbox changes from {} to {}, so what was judged can no longer be told from what was not",
+        inbox(before),
+        inbox(after)
+    );
+    settled(
+        before.inbox == after.inbox,
+        "INBOX_CHANGED",
+        "/customProperties/meshlog.inbox",
         message,
     );
     let message = "meshlog.tombstones changes".to_owned();

@@ -14,6 +14,7 @@ use crate::{
     force::{CatchUp, Snapshot},
     lanes::Lane,
     look::{Blind, Scout},
+    metrics::{Ended, Metrics},
     progress::Progress,
     status::EnforcerStatus,
 };
@@ -76,6 +77,7 @@ pub struct DataPath<P> {
     watchdog: Watchdog,
     /// Whether breakers are to be compared with the facts again, once these have caught up with what was told.
     compare: bool,
+    metrics: Arc<Metrics>,
 }
 
 impl<P> fmt::Debug for DataPath<P> {
@@ -110,6 +112,7 @@ impl<P: TransactionalPort> DataPath<P> {
             herald: None,
             watchdog: Watchdog::default(),
             compare: false,
+            metrics: Arc::default(),
         }
     }
 
@@ -118,6 +121,13 @@ impl<P: TransactionalPort> DataPath<P> {
     pub fn with_breaker(mut self, scout: Box<dyn Scout>, herald: Herald) -> Self {
         self.scout = scout;
         self.herald = Some(herald);
+        self
+    }
+
+    /// Count in `metrics` what becomes of transactions and their events.
+    #[must_use]
+    pub(crate) fn counting(mut self, metrics: Arc<Metrics>) -> Self {
+        self.metrics = metrics;
         self
     }
 
@@ -208,14 +218,18 @@ impl<P: TransactionalPort> DataPath<P> {
             return;
         };
         let seq = txn.snapshot.seq;
-        match self.port.commit(&self.desk.lanes.progress(seq)) {
+        let outcome = self.port.commit(&self.desk.lanes.progress(seq));
+        let took = self.port.now().saturating_sub(txn.started);
+        match outcome {
             Outcome::Committed => {
+                self.metrics.ended(Ended::Committed, took);
                 self.show_events(&txn.snapshot);
                 self.desk.lanes.settle(seq);
             }
             // The port says by itself where to read on.
             Outcome::Undone(why) | Outcome::Unknown(why) => {
                 tracing::warn!(why, "a transaction is judged again");
+                self.metrics.ended(Ended::JudgedAgain, took);
                 self.desk.lanes.forget();
             }
         }
@@ -364,7 +378,9 @@ impl<P: TransactionalPort> DataPath<P> {
                 let Some(port) = snapshot.ports.get(&lane.topic) else {
                     continue;
                 };
-                if let Some(shown) = status.ports.get_mut(&port.address.to_string()) {
+                let address = port.address.to_string();
+                self.metrics.events(&address, &lane.added());
+                if let Some(shown) = status.ports.get_mut(&address) {
                     shown.last_event_ms = shown.last_event_ms.max(lane.newest_ms());
                 }
             }

@@ -65,6 +65,11 @@ impl Lane {
         self.committed.unwrap_or(0)
     }
 
+    /// What the open transaction adds.
+    pub(crate) fn added(&self) -> Progress {
+        self.current.minus(&self.settled)
+    }
+
     /// Time of the newest record of the open transaction.
     pub(crate) fn newest_ms(&self) -> Option<i64> {
         self.newest_ms

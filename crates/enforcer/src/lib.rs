@@ -26,6 +26,7 @@ pub mod service;
 pub mod status;
 
 mod lanes;
+mod metrics;
 
 pub use breaker::{Act, Acts, BreakerLimits, Herald, Recorded, Tripped, What};
 pub use force::{CatchUp, CatchUpFailed, Judge, Mode, PortEntry, Snapshot};

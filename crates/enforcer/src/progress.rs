@@ -32,6 +32,18 @@ impl Progress {
             shadowed: self.shadowed + other.shadowed,
         }
     }
+
+    /// What was added since an earlier one.
+    #[must_use]
+    pub fn minus(&self, earlier: &Self) -> Self {
+        Self {
+            seq: self.seq,
+            inbox: self.inbox.saturating_sub(earlier.inbox),
+            accepted: self.accepted.saturating_sub(earlier.accepted),
+            quarantined: self.quarantined.saturating_sub(earlier.quarantined),
+            shadowed: self.shadowed.saturating_sub(earlier.shadowed),
+        }
+    }
 }
 
 /// The text of a committed offset is not one of ours.

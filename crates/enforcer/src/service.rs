@@ -5,6 +5,7 @@ use crate::{
     data_path::{DataPath, Limits},
     force::{CatchUp, CatchUpFailed, Snapshot},
     look::{Blind, KafkaScout, Scout},
+    metrics::Metrics,
     status::EnforcerStatus,
 };
 use kafka::{
@@ -81,6 +82,7 @@ pub struct Enforcer {
     thread: JoinHandle<()>,
     status: watch::Receiver<EnforcerStatus>,
     acts: Option<Acts>,
+    metrics: Arc<Metrics>,
 }
 
 impl fmt::Debug for Enforcer {
@@ -105,12 +107,14 @@ impl Enforcer {
         let (sender, status) = watch::channel(EnforcerStatus::default());
         let catch_up = Shared(Arc::new(Mutex::new(catch_up)));
         let stopping = Arc::clone(&stop);
+        let metrics = Arc::<Metrics>::default();
         let (herald, acts) = Herald::new();
         let outside = Outside {
             view,
             catch_up,
             herald,
             status: sender,
+            metrics: Arc::clone(&metrics),
         };
         let thread = thread::Builder::new()
             .name(format!("enforcer-{}", config.slot))
@@ -120,6 +124,7 @@ impl Enforcer {
             thread,
             status,
             acts: Some(acts),
+            metrics,
         })
     }
 
@@ -131,6 +136,12 @@ impl Enforcer {
     /// What its circuit breakers do, for whoever makes facts of it; once.
     pub fn take_acts(&mut self) -> Option<Acts> {
         self.acts.take()
+    }
+
+    /// The text of its metrics, without the mark that ends an exposition.
+    pub fn metrics(&self) -> Arc<dyn Fn() -> String + Send + Sync> {
+        let (metrics, status) = (Arc::clone(&self.metrics), self.status.clone());
+        Arc::new(move || metrics.text(&status.borrow()))
     }
 
     /// Commit what is open, leave the group, end the thread. Blocks for up to ten seconds.
@@ -157,6 +168,7 @@ struct Outside<C> {
     catch_up: Shared<C>,
     herald: Herald,
     status: watch::Sender<EnforcerStatus>,
+    metrics: Arc<Metrics>,
 }
 
 /// Run data paths one after the other until stopped; there is more than one only after a panic, which is a bug of ours
@@ -173,6 +185,7 @@ fn keep_running<C: CatchUp + 'static>(
             let (view, status) = (outside.view.clone(), outside.status.clone());
             DataPath::new(port, view, catch_up, config.limits, status)
                 .with_breaker(scout(&config.cluster), outside.herald.clone())
+                .counting(Arc::clone(&outside.metrics))
                 .run(stop);
         }));
         if ended.is_err() {

@@ -78,7 +78,9 @@ fn port_is_well_founded(mesh: &Mesh, body: &Port) -> Option<(&'static str, Strin
     }
     let taken = mesh.ports.values().any(|port| {
         let other = &port.opened.state;
-        other.contract_id == body.contract_id && other.major == body.major
+        other.contract_id == body.contract_id
+            && other.major == body.major
+            && (other.address != body.address || !port.activations.is_empty())
     });
     taken.then(|| {
         (

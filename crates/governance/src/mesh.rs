@@ -181,14 +181,7 @@ impl Mesh {
                     put(&mut contract.versions, version, fact, body.clone());
                 }
             }
-            Event::PortOpened(body) => {
-                let port = Port {
-                    opened: entity(fact, body.clone()),
-                    activations: Vec::new(),
-                    breaker: None,
-                };
-                self.ports.entry(body.address.clone()).or_insert(port);
-            }
+            Event::PortOpened(body) => self.open_port(fact, body),
             Event::ContractVersionActivated(body) => {
                 if let (Some(port), Ok(version)) = (
                     self.ports.get_mut(&body.port),
@@ -221,6 +214,22 @@ impl Mesh {
                 state: body.clone(),
             });
         }
+    }
+
+    /// A port is opened, or opened otherwise as long as nothing was in force on it.
+    fn open_port(&mut self, fact: &Fact, body: &body::Port) {
+        let mut opened = entity(fact, body.clone());
+        match self.ports.get(&body.address) {
+            Some(port) if !port.activations.is_empty() => return,
+            Some(port) => opened.created_seq = port.opened.created_seq,
+            None => {}
+        }
+        let port = Port {
+            opened,
+            activations: Vec::new(),
+            breaker: None,
+        };
+        self.ports.insert(body.address.clone(), port);
     }
 
     fn remember_proposal(&mut self, fact: &Fact) {

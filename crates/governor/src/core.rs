@@ -3,6 +3,7 @@
 //! Facts, replies and people entries of a request leave in one transaction with the request's offset
 //! (`kafka::LogWriter`). Nothing here knows a clock: a fact's time is the request's, never going back.
 
+use crate::metrics::Decided;
 use crate::prepare::{Channel, Prepared, prepare};
 use crate::topics::{self, Topics};
 use governance::body::Founded;
@@ -16,6 +17,7 @@ use governance::outcome::{Outcome, PROPOSAL_ID_HEADER, Reply};
 use governance::people::{NewEntry, People};
 use governance::proposal;
 use kafka::{Header, LogCore, Outgoing, Record};
+use std::sync::Arc;
 
 /// What a mesh begins with, made at the edge: the log is empty when it is used.
 #[derive(Clone)]
@@ -47,6 +49,7 @@ pub(crate) struct GovernorCore {
     founding: Founding,
     mesh: Mesh,
     people: People,
+    decided: Arc<Decided>,
 }
 
 impl GovernorCore {
@@ -56,7 +59,14 @@ impl GovernorCore {
             founding,
             mesh: Mesh::default(),
             people: People::default(),
+            decided: Arc::default(),
         }
+    }
+
+    /// Count in `decided` what is decided.
+    pub(crate) fn counting(mut self, decided: Arc<Decided>) -> Self {
+        self.decided = decided;
+        self
     }
 
     fn channel(&self, topic: &str) -> Channel {
@@ -194,6 +204,7 @@ impl LogCore for GovernorCore {
         let actor = prepared.actor_entry.clone();
         let mut outputs = Vec::new();
         let outcome = self.settle(prepared, &mut outputs);
+        self.decided.count(&outcome);
         if !matches!(outcome, Outcome::Accepted { .. }) {
             // What a refused document says of people is not kept; only who proposed it is, for the refusal names them.
             self.people = people_before;

@@ -13,6 +13,7 @@
 mod api;
 mod core;
 pub mod follow;
+mod metrics;
 pub mod prepare;
 pub mod provision;
 pub mod topics;
@@ -22,6 +23,7 @@ pub use core::{Founding, fold_people};
 
 use crate::core::GovernorCore;
 use crate::follow::Follower;
+use crate::metrics::Decided;
 use crate::provision::{Pending, Provisioner, Registrar};
 use crate::topics::Topics;
 use kafka::{Admin, Cluster, LogWriter, LogWriterConfig, Producer, StartError, WriterStatus};
@@ -47,6 +49,7 @@ pub struct GovernorHandle {
     follower: Follower,
     provisioning: JoinHandle<()>,
     pending: watch::Receiver<Pending>,
+    decided: Arc<Decided>,
 }
 
 /// Start a governor: make or check its topics, join the writers, follow the log, provision.
@@ -57,8 +60,7 @@ pub async fn start(
     config: GovernorConfig,
     registrar: impl Registrar,
 ) -> Result<GovernorHandle, StartError> {
-    let mesh_id = config.founding.mesh_id.clone();
-    let topics = Topics::of(&mesh_id);
+    let topics = Topics::of(&config.founding.mesh_id);
     let admin = Arc::new(Admin::new(&config.cluster)?);
     admin
         .ensure_topics(&topics.specs(config.replication))
@@ -75,22 +77,23 @@ pub async fn start(
         pending: pending_sender,
     };
     let provisioning = tokio::spawn(provisioner.run());
-    let identity = format!("{mesh_id}.governor");
-    let writer = LogWriter::spawn(
-        LogWriterConfig {
-            cluster: config.cluster,
-            group: identity.clone(),
-            transactional_id: identity,
-            primary_request_topic: topics.proposals.clone(),
-            log_topics: vec![topics.governance.clone(), topics.people.clone()],
-        },
-        GovernorCore::new(topics, config.founding),
-    );
+    let decided = Arc::<Decided>::default();
+    let identity = format!("{}.governor", config.founding.mesh_id);
+    let told = LogWriterConfig {
+        cluster: config.cluster,
+        group: identity.clone(),
+        transactional_id: identity,
+        primary_request_topic: topics.proposals.clone(),
+        log_topics: vec![topics.governance.clone(), topics.people.clone()],
+    };
+    let core = GovernorCore::new(topics, config.founding).counting(Arc::clone(&decided));
+    let writer = LogWriter::spawn(told, core);
     Ok(GovernorHandle {
         writer,
         follower,
         provisioning,
         pending,
+        decided,
     })
 }
 
@@ -103,6 +106,20 @@ impl GovernorHandle {
     /// What is not provisioned yet, and why.
     pub fn pending(&self) -> watch::Receiver<Pending> {
         self.pending.clone()
+    }
+
+    /// The text of its metrics.
+    pub fn metrics(&self) -> Arc<dyn Fn() -> String + Send + Sync> {
+        let (decided, writer) = (Arc::clone(&self.decided), self.writer.status());
+        let (view, pending) = (self.follower.view(), self.pending.clone());
+        Arc::new(move || {
+            metrics::text(
+                &decided,
+                &writer.borrow(),
+                &view.borrow(),
+                &pending.borrow(),
+            )
+        })
     }
 
     /// What this instance's writer is doing.

@@ -8,7 +8,9 @@ use crate::core::chain;
 use crate::follow::View;
 use crate::prepare::PROVISIONER;
 use crate::topics::{Topics, domain_proposals_spec};
+use contract::address::PortAddress;
 use contract::source::Imported;
+use contract::version::{InvalidVersion, Version};
 use governance::body::{Activated, Binding, ContractVersion, Port};
 use governance::mesh::Mesh;
 use governance::proposal::{ACTIVATE, ACTOR, AUTHENTICATED_BY};
@@ -173,30 +175,26 @@ impl<R: Registrar> Provisioner<R> {
     }
 
     async fn port_topics(&self, port: &Port, contract: &ContractVersion) -> Result<(), String> {
-        let adopted = contract.settings.inbox.as_ref() == Some(&port.inbox);
-        let mut specs = Vec::new();
-        match self
-            .admin
-            .describe_topic(&port.inbox)
-            .await
-            .map_err(|error| chain(&error))?
-        {
-            Some(found) if adopted && found.partitions != port.partitions => {
-                return Err(format!(
-                    "topic {} has {} partitions, the contract says {}: set meshlog.partitions to {}",
-                    port.inbox, found.partitions, port.partitions, found.partitions
-                ));
-            }
-            Some(_) if adopted => {}
-            Some(_) | None => {
-                let retention = contract.settings.inbox_retention_ms;
-                specs.push(self.port_spec(&port.inbox, port.partitions, retention));
-            }
-        }
         let settings = &contract.settings;
-        specs.push(self.port_spec(&port.address, port.partitions, settings.retention_ms));
-        let quarantine_ms = settings.quarantine_retention_ms;
-        specs.push(self.port_spec(&port.quarantine, port.partitions, quarantine_ms));
+        let mut specs = Vec::new();
+        let mut more = BTreeMap::new();
+        if is_adopted(port) {
+            let found = self.admin.describe_topic(&port.inbox).await;
+            let found = found.map_err(|error| chain(&error))?;
+            fits(port, found.as_ref().map(|found| found.partitions))?;
+            more = any_time(found.map(|found| found.configs).unwrap_or_default());
+        } else {
+            let retention = settings.inbox_retention_ms;
+            specs.push(self.port_spec(&port.inbox, port.partitions, retention));
+        }
+        for (topic, retention) in [
+            (&port.address, settings.retention_ms),
+            (&port.quarantine, settings.quarantine_retention_ms),
+        ] {
+            let mut spec = self.port_spec(topic, port.partitions, retention);
+            spec.configs.extend(more.clone());
+            specs.push(spec);
+        }
         self.admin
             .reconcile_topics(&specs)
             .await
@@ -315,10 +313,14 @@ impl<R: Registrar> Provisioner<R> {
 
     /// Wait until the activation shows, so that it is not proposed twice.
     async fn await_activation(&mut self, activated: &Activated) -> Result<(), String> {
+        let wanted: Version = activated
+            .version
+            .parse()
+            .map_err(|error: InvalidVersion| error.to_string())?;
         let in_force = |view: &View| {
             let port = view.mesh.ports.get(&activated.port);
             let active = port.and_then(|port| port.active());
-            active.is_some_and(|active| active.version.to_string() >= activated.version)
+            active.is_some_and(|active| active.version >= wanted)
         };
         match tokio::time::timeout(ACTIVATION_LIMIT, self.view.wait_for(in_force)).await {
             Ok(Ok(_)) => Ok(()),
@@ -327,6 +329,43 @@ impl<R: Registrar> Provisioner<R> {
                 "the activation was not decided within {ACTIVATION_LIMIT:?}"
             )),
         }
+    }
+}
+
+/// Whether a port's inbox is somebody else's topic. Such a topic is read, and never made or changed.
+fn is_adopted(port: &Port) -> bool {
+    let address = port.address.parse::<PortAddress>();
+    address.is_ok_and(|address| address.default_inbox() != port.inbox)
+}
+
+/// What lets the port's topics take events of any time, as far as these brokers know of it: an adopted topic may hold what
+/// its brokers would refuse today, and a refused record would hold up its partition.
+fn any_time(known: BTreeMap<String, String>) -> BTreeMap<String, String> {
+    let limits = [
+        "message.timestamp.before.max.ms",
+        "message.timestamp.after.max.ms",
+    ];
+    let limits = limits
+        .into_iter()
+        .filter(|limit| known.contains_key(*limit));
+    limits
+        .map(|limit| (limit.to_owned(), i64::MAX.to_string()))
+        .collect()
+}
+
+/// Whether an adopted topic can be a port's inbox, by its number of partitions; `None` where it is not there.
+fn fits(port: &Port, partitions: Option<i32>) -> Result<(), String> {
+    let (topic, said) = (&port.inbox, port.partitions);
+    match partitions {
+        Some(found) if found == said => Ok(()),
+        Some(found) => Err(format!(
+            "topic {topic} has {found} partitions, the contract says {said}: publish the contract's next patch with \
+             meshlog.partitions {found}"
+        )),
+        None => Err(format!(
+            "topic {topic}, which meshlog.inbox names, does not exist: an adopted topic is not made by Meshlog. Make \
+             it with {said} partitions, or publish the contract's next patch with the right name, or without meshlog.inbox"
+        )),
     }
 }
 
@@ -345,5 +384,41 @@ mod tests {
         let text = "syntax = \"proto3\"; import \"b.proto\"; import \"google/protobuf/any.proto\"; message M {}";
         assert_eq!(directly(text, &known), [reference("b.proto")]);
         assert_eq!(directly("\"string\"", &known), []);
+    }
+
+    fn port(inbox: &str) -> Port {
+        Port {
+            address: "shop.orders.events.v1".to_owned(),
+            product: "shop/orders".to_owned(),
+            owner: "shop".to_owned(),
+            contract_id: "orders".to_owned(),
+            major: 1,
+            inbox: inbox.to_owned(),
+            quarantine: "shop.orders.events.v1.quarantine".to_owned(),
+            partitions: 3,
+            description: String::new(),
+        }
+    }
+
+    #[test]
+    fn a_topic_of_somebody_else_is_adopted_and_the_ports_own_is_not() {
+        assert!(is_adopted(&port("legacy.orders")));
+        assert!(!is_adopted(&port("shop.orders.events.v1.inbox")));
+    }
+
+    #[test]
+    fn an_adopted_topic_is_there_with_the_partitions_of_the_contract_or_the_way_out_is_said() {
+        let port = port("legacy.orders");
+        assert_eq!(fits(&port, Some(3)), Ok(()));
+        let why = fits(&port, Some(6)).expect_err("other partitions");
+        assert!(
+            why.contains("has 6") && why.contains("meshlog.partitions 6"),
+            "{why}"
+        );
+        let why = fits(&port, None).expect_err("no topic");
+        assert!(
+            why.contains("legacy.orders") && why.contains("does not exist"),
+            "{why}"
+        );
     }
 }

@@ -31,6 +31,8 @@ pub(crate) struct Config {
     pub(crate) enforcer: Enforcer,
     /// The gateway.
     pub(crate) gateway: Gateway,
+    /// Metrics of roles that listen for nothing else.
+    pub(crate) metrics: Metrics,
     /// Kafka.
     pub(crate) kafka: Kafka,
     /// Client commands.
@@ -109,6 +111,14 @@ pub(crate) struct Gateway {
     pub(crate) acknowledge_seconds: u64,
     /// How long a body may take to arrive, and an answer to be given.
     pub(crate) request_seconds: u64,
+}
+
+/// `[metrics]`
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Metrics {
+    /// Where enforcer and governor serve /metrics when they run alone, as `HOST:PORT`; empty = nowhere.
+    pub(crate) listen: String,
 }
 
 /// `[kafka]`

@@ -99,6 +99,65 @@ fn roles_start_in_any_order_and_are_followed_when_they_die() {
     registry.role.stop();
 }
 
+/// How many partitions of a port an enforcer says that it owns.
+fn owned(enforcer: &Role, port: &str) -> Result<i64, String> {
+    let url = enforcer.ready["metrics"].as_str().unwrap_or_default();
+    let (_, text) = ask(&format!("{url}/metrics"), None)?;
+    let name = format!("meshlog_enforcer_partitions{{port=\"{port}\"}} ");
+    let value = text.lines().find_map(|line| line.strip_prefix(&name));
+    value.and_then(|value| value.parse().ok()).ok_or(text)
+}
+
+#[test]
+fn two_enforcers_share_the_partitions_and_one_takes_what_the_other_leaves() {
+    let id = unique("shared");
+    let governor = Role::start(&id, &["governor"]);
+    let registry = Registry::start(&id);
+    let catalog = Role::start(&id, &["catalog", "--http-port", "0"]);
+    let enforcers: Vec<Role> = ["0", "1"]
+        .iter()
+        .map(|slot| Role::start(&id, &["enforcer", "--slot", slot, "--metrics-port", "0"]))
+        .collect();
+    let mesh = at(&id, &catalog, &registry);
+    let domain = Domain::flights();
+    mesh.apply(&domain.dir());
+    let port = domain.port("departures");
+    wait_for("each has a part of the three partitions", LIMIT, || {
+        let owned = [owned(&enforcers[0], &port)?, owned(&enforcers[1], &port)?];
+        let shared = owned.iter().sum::<i64>() == 3 && !owned.contains(&0);
+        if shared {
+            Ok(())
+        } else {
+            Err(format!("{owned:?}"))
+        }
+    });
+    let flights = Flights::generate(&domain.scratch(), 2_000, 9);
+    publish(&mesh, &port, &flights);
+    let mut enforcers = enforcers.into_iter();
+    let (first, second) = (
+        enforcers.next().expect("two"),
+        enforcers.next().expect("two"),
+    );
+    first.kill_9();
+    wait_for("the other has them all", LIMIT, || {
+        match owned(&second, &port)? {
+            3 => Ok(()),
+            other => Err(other.to_string()),
+        }
+    });
+    let more = Flights::generate(&domain.scratch(), 1_000, 10);
+    publish(&mesh, &port, &more);
+    let expected = (
+        (flights.departed() + more.departed()).into(),
+        (flights.cancelled() + more.cancelled()).into(),
+    );
+    assert_eq!(counts(&mesh, &port, 3_000), expected);
+    second.stop();
+    catalog.stop();
+    governor.stop();
+    registry.role.stop();
+}
+
 #[test]
 fn a_role_that_cannot_run_says_why() {
     let home = tempfile::tempdir().expect("a temporary directory");

@@ -1,5 +1,6 @@
 //! Whole-system tests: the built program `meshlog` on a real Kafka, used as its users use it.
 
+mod adopt;
 mod apart;
 mod breaker;
 mod checker;
@@ -11,6 +12,7 @@ mod formats;
 mod gateway;
 mod kill;
 mod ledger;
+mod monitoring;
 mod moving;
 mod protobuf;
 mod rebuild;

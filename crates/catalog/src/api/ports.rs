@@ -20,11 +20,16 @@ pub(crate) async fn list(moment: Moment) -> Response {
     moment.answer(json!({ "position": moment.position(), "ports": ports }))
 }
 
-pub(crate) async fn one(moment: Moment, Path(address): Path<String>) -> Result<Response, Problem> {
+pub(crate) async fn one(
+    State(site): State<Site>,
+    moment: Moment,
+    Path(address): Path<String>,
+) -> Result<Response, Problem> {
     let mesh = &moment.mesh;
     let info = model::port(mesh, &address).ok_or_else(|| no_port(mesh, &address))?;
     let mut body = port_json(mesh, &info);
     body["position"] = json!(moment.position());
+    body["pending_why"] = json!(site.hooks().pending_why(&address));
     Ok(moment.answer(body))
 }
 
@@ -109,6 +114,14 @@ pub(crate) async fn port_stats(
     let live = match &site.hooks().live {
         Some(live) => live(&info.body.address).unwrap_or_else(|| presumed(info, 1)),
         None => presumed(info, site.stats().enforcers().await?),
+    };
+    let pending = site.hooks().pending_why(&info.body.address);
+    let live = match pending.filter(|_| info.active().is_none()) {
+        Some(why) => LivePort {
+            why: Some(format!("no contract version is in force yet: {why}")),
+            ..live
+        },
+        None => live,
     };
     let live = with_breaker(info, live);
     let contract = info.contract.map(|(_, approved)| &approved.state);

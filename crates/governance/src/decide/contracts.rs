@@ -4,11 +4,13 @@ use super::Draft;
 use crate::body::{self, Refusal, StoredRule, StoredSettings};
 use crate::command::Submitted;
 use crate::event::Event;
+use crate::mesh::Mesh;
 use crate::refusal::{Code, refuse};
-use contract::change::{ChangeReport, classify};
+use contract::change::{Break, ChangeReport, classify};
 use contract::document::Document;
 use contract::document::odcs::Odcs;
 use contract::quality::Mask;
+use contract::settings::{Mode, Settings};
 use contract::spec::{self, Spec};
 use contract::version::{Bump, Version};
 
@@ -27,7 +29,10 @@ pub(super) fn apply(draft: &mut Draft<'_>, odcs: &Odcs, submitted: &Submitted) {
         return;
     }
     match judge(draft, &spec, submitted, &label) {
-        Ok(Some(event)) => draft.push(event),
+        Ok(Some(event)) => {
+            draft.push(event);
+            super::products::amend_port(draft, &spec, &label);
+        }
         Ok(None) => {}
         Err(refusals) => draft.refusals.extend(refusals),
     }
@@ -76,7 +81,14 @@ fn judge(
     let latest = known.and_then(|contract| contract.latest(spec.version.major));
     let report = match latest {
         None => None,
-        Some((version, approved)) => Some(follow(spec, *version, &approved.state, label)?),
+        Some((version, approved)) => {
+            let stored = Stored {
+                version: *version,
+                state: &approved.state,
+                history: History::of(&draft.mesh, &spec.id, spec.version.major),
+            };
+            Some(follow(spec, &stored, label)?)
+        }
     };
     let supersedes = latest.map(|(version, _)| version.to_string());
     Ok(Some(approved(
@@ -103,44 +115,82 @@ fn version_taken(spec: &Spec, stored: &body::ContractVersion, label: &str) -> Re
     refuse(Code::VersionTaken, label, "/version", message, way_out)
 }
 
+/// What a major version has been until now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum History {
+    /// No version of it was ever in force, so that nothing was judged by it.
+    Unused,
+    /// Its versions let everything through: consumers have been promised nothing.
+    Shadow,
+    /// A version of it enforced.
+    Enforced,
+}
+
+impl History {
+    fn of(mesh: &Mesh, contract_id: &str, major: u32) -> Self {
+        let Some((_, port)) = mesh.port_of(contract_id, major) else {
+            return Self::Unused;
+        };
+        let versions = mesh.contracts.get(contract_id);
+        let enforced = port.activations.iter().any(|activation| {
+            let version = versions.and_then(|known| known.versions.get(&activation.version));
+            let mode = version.map(|version| Settings::from(&version.state.settings).mode);
+            mode != Some(Mode::Shadow)
+        });
+        match (port.activations.is_empty(), enforced) {
+            (true, _) => Self::Unused,
+            (false, false) => Self::Shadow,
+            (false, true) => Self::Enforced,
+        }
+    }
+}
+
+/// The latest approved version of a major.
+struct Stored<'a> {
+    version: Version,
+    state: &'a body::ContractVersion,
+    history: History,
+}
+
 /// Whether a version may follow the latest approved one of its major.
-fn follow(
-    spec: &Spec,
-    latest: Version,
-    stored: &body::ContractVersion,
-    label: &str,
-) -> Result<ChangeReport, Vec<Refusal>> {
-    let unreadable = |message: String| {
-        vec![refuse(
-            Code::InvalidContract,
-            label,
-            "",
-            message,
-            "publish a new major version",
-        )]
-    };
-    let old = stored
-        .spec()
-        .ok_or_else(|| unreadable(format!("{}@{latest} cannot be read back", spec.id)))?;
-    let report = classify(&old, spec).map_err(unreadable)?;
+fn follow(spec: &Spec, stored: &Stored<'_>, label: &str) -> Result<ChangeReport, Vec<Refusal>> {
+    let latest = stored.version;
+    let report = change(spec, stored).map_err(|message| {
+        let way_out = "publish a new major version";
+        vec![refuse(Code::InvalidContract, label, "", message, way_out)]
+    })?;
     if report.bump == Bump::Major {
         return Err(incompatible(spec, latest, &report, label));
     }
     let least = latest.bumped(report.bump.max(Bump::Patch));
-    if spec.version < least {
-        let bump = match report.bump {
-            Bump::Minor => "events may now hold more (a minor change)",
-            Bump::None | Bump::Patch | Bump::Major => "the document changed (a patch)",
-        };
-        let message = format!("version {} is too low after {latest}: {bump}", spec.version);
-        let way_out = format!("publish it as {least} or higher");
-        return Err(vec![refuse(
-            Code::VersionTooLow,
-            label,
-            "/version",
-            message,
-            way_out,
-        )]);
+    if spec.version >= least {
+        return Ok(report);
+    }
+    let bump = match report.bump {
+        Bump::Minor => "events may now hold more (a minor change)",
+        Bump::None | Bump::Patch | Bump::Major => "the document changed (a patch)",
+    };
+    let message = format!("version {} is too low after {latest}: {bump}", spec.version);
+    let way_out = format!("publish it as {least} or higher");
+    let refusal = refuse(Code::VersionTooLow, label, "/version", message, way_out);
+    Err(vec![refusal])
+}
+
+/// The change, as far as something was promised that it could break.
+fn change(spec: &Spec, stored: &Stored<'_>) -> Result<ChangeReport, String> {
+    let unreadable = || format!("{}@{} cannot be read back", spec.id, stored.version);
+    let mut old = stored.state.spec().ok_or_else(unreadable)?;
+    if stored.history == History::Unused {
+        // What was never in force may be mended where its topics are concerned: nothing depends on them yet.
+        old.settings.partitions = spec.settings.partitions;
+        old.settings.inbox.clone_from(&spec.settings.inbox);
+    }
+    let mut report = classify(&old, spec)?;
+    if stored.history == History::Shadow && !report.breaks.is_empty() {
+        report.breaks.retain(Break::is_of_the_topics);
+        if report.breaks.is_empty() {
+            report.bump = Bump::Minor;
+        }
     }
     Ok(report)
 }

@@ -8,6 +8,7 @@ use crate::refusal::Code;
 use contract::address::{PortAddress, check_name};
 use contract::document::odps::{OutputPort, Product};
 use contract::document::{self, Document};
+use contract::spec::Spec;
 use contract::version::Version;
 
 pub(super) fn apply(draft: &mut Draft<'_>, product: &Product, submitted: &Submitted) {
@@ -153,6 +154,36 @@ fn open_port(
                 way_out,
             );
         }
+    }
+}
+
+/// A port on which no version has ever been in force follows its contract: with a wrong inbox or number of partitions it
+/// could never be.
+pub(super) fn amend_port(draft: &mut Draft<'_>, spec: &Spec, label: &str) {
+    let known = draft.mesh.port_of(&spec.id, spec.version.major);
+    let Some((_, port)) = known.filter(|(_, port)| port.activations.is_empty()) else {
+        return;
+    };
+    let before = &port.opened.state;
+    let Ok(address) = before.address.parse::<PortAddress>() else {
+        return;
+    };
+    let approved = draft.mesh.contracts.get(&spec.id);
+    let approved = approved.and_then(|known| known.latest(spec.version.major));
+    let Some((_, approved)) = approved else {
+        return;
+    };
+    let approved = approved.state.clone();
+    let inbox = approved.settings.inbox.clone();
+    let after = body::Port {
+        inbox: inbox.unwrap_or_else(|| address.default_inbox()),
+        partitions: approved.settings.partitions,
+        ..before.clone()
+    };
+    if after != *before {
+        let field = "/customProperties/meshlog.inbox";
+        inbox_is_free(draft, label, field, &address, &approved);
+        draft.push(Event::PortOpened(after));
     }
 }
 

@@ -205,6 +205,97 @@ fn documents_lead_to_facts_in_the_order_of_their_references() {
     );
 }
 
+/// The departures' contract with other settings, as the version given.
+fn departures(version: &str, settings: &str) -> String {
+    example("flights/departures.odcs.yaml")
+        .replacen("version: 1.0.0", &format!("version: {version}"), 1)
+        .replacen(
+            "  - property: meshlog.partitions\n    value: 3\n",
+            settings,
+            1,
+        )
+}
+
+const SIX: &str = "  - property: meshlog.partitions\n    value: 6\n";
+const LEGACY: &str = "  - property: meshlog.partitions\n    value: 3\n  \
+    - property: meshlog.inbox\n    value: legacy.departures\n";
+
+#[test]
+fn a_port_that_was_never_in_force_takes_another_inbox_and_other_partitions() {
+    let mut log = Log::founded();
+    log.apply(&flights()).expect("accepted");
+    let events = log.apply(&departures("1.0.1", SIX)).expect("a patch");
+    let expected = ["mesh.contract.version.approved.v2", "mesh.port.opened.v1"];
+    assert_eq!(kinds(&events), expected);
+    let events = log.apply(&departures("1.0.2", LEGACY)).expect("a patch");
+    assert_eq!(kinds(&events), expected);
+    let port = &log.mesh.ports["flights.departures.events.v1"].opened;
+    assert_eq!(
+        (port.state.inbox.as_str(), port.state.partitions),
+        ("legacy.departures", 3)
+    );
+    assert!(port.created_seq < port.changed_seq);
+    // Nothing to amend, nothing said of the port.
+    let same = departures("1.0.3", LEGACY).replace("Flights that actually", "Flights that");
+    let events = log.apply(&same).expect("a patch");
+    assert_eq!(kinds(&events), ["mesh.contract.version.approved.v2"]);
+
+    log.when("a", &activation("1.0.3")).expect("due");
+    for settings in [SIX, "  - property: meshlog.partitions\n    value: 3\n"] {
+        let rejection = log
+            .apply(&departures("1.0.4", settings))
+            .expect_err("settled");
+        assert!(codes(&rejection).contains(&"MESH-2010"), "{rejection:?}");
+    }
+}
+
+#[test]
+fn a_port_in_shadow_has_promised_nothing_until_it_enforces() {
+    let mut log = Log::founded();
+    let shadow = "  - property: meshlog.partitions\n    value: 3\n  - property: meshlog.mode\n    value: shadow\n";
+    log.apply(&flights().replace("  - property: meshlog.partitions\n    value: 3\n", shadow))
+        .expect("accepted");
+    log.when("a", &activation("1.0.0")).expect("due");
+    let optional = |text: &str| {
+        text.replacen(
+            "logicalTypeOptions: {minimum: 1, maximum: 2400}\n        required: true",
+            "logicalTypeOptions: {minimum: 1, maximum: 2400}",
+            1,
+        )
+    };
+    let looser = optional(&departures("1.1.0", shadow));
+    let events = log.apply(&looser).expect("nothing was promised");
+    assert_eq!(kinds(&events), ["mesh.contract.version.approved.v2"]);
+    let rejection = log
+        .apply(&optional(&departures("1.2.0", SIX)))
+        .expect_err("what is stored stays where it is");
+    assert!(codes(&rejection).contains(&"MESH-2010"), "{rejection:?}");
+
+    let enforced = "  - property: meshlog.partitions\n    value: 3\n";
+    log.apply(&optional(&departures("1.1.1", enforced)))
+        .expect("a patch");
+    log.when("b", &activation("1.1.1")).expect("due");
+    let rejection = log
+        .apply(&departures("1.2.0", enforced))
+        .expect_err("promised");
+    assert!(codes(&rejection).contains(&"MESH-2010"), "{rejection:?}");
+    let rejection = log
+        .apply(&departures("1.2.0", shadow))
+        .expect_err("promised before");
+    assert!(codes(&rejection).contains(&"MESH-2010"), "{rejection:?}");
+}
+
+#[test]
+fn an_amended_inbox_must_be_free() {
+    let mut log = Log::founded();
+    log.apply(&flights()).expect("accepted");
+    let taken = LEGACY.replace("legacy.departures", "mesh.governance");
+    let rejection = log.apply(&departures("1.0.1", &taken)).expect_err("taken");
+    assert!(codes(&rejection).contains(&"MESH-2012"), "{rejection:?}");
+    let port = &log.mesh.ports["flights.departures.events.v1"].opened.state;
+    assert_eq!(port.inbox, "flights.departures.events.v1.inbox");
+}
+
 #[test]
 fn a_protobuf_contract_is_stored_with_its_file_and_read_back() {
     let mut log = Log::founded();

@@ -1,5 +1,6 @@
 //! `meshlog quarantine`: events that broke their contract, read from the port's quarantine topic, and why.
 
+mod judge;
 mod redrive;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -9,11 +10,12 @@ use std::ops::ControlFlow;
 use anyhow::Context;
 use clap::Subcommand;
 use contract::address::PortAddress;
-use contract::verdict::Reason;
-use enforcer::envelope::{REASONS, SOURCE, TRUNCATED};
+use contract::verdict::{Reason, Verdict};
+use enforcer::envelope::{REASONS, SOURCE, TRUNCATED, WOULD_REFUSE};
 use kafka::{Cluster, Record, ScanEnd, ScanSpec, ScanStart};
 use serde_json::{Value, json};
 
+use self::judge::Judge;
 use super::Global;
 use super::consume::parse_time;
 use crate::client::Client;
@@ -29,6 +31,9 @@ pub(crate) enum Verb {
     Stats {
         /// The port
         port: PortAddress,
+        /// Instead those that shadow let through, by what the contract in force says of them
+        #[arg(long)]
+        would_refuse: bool,
     },
     /// Each of them
     List {
@@ -40,6 +45,9 @@ pub(crate) enum Verb {
         /// Only those quarantined since this time
         #[arg(long, value_name = "TIME", value_parser = parse_time)]
         since: Option<i64>,
+        /// Instead those that shadow let through and the contract in force would refuse
+        #[arg(long)]
+        would_refuse: bool,
     },
     /// One of them: the event as it came, and what was expected
     Show {
@@ -61,21 +69,33 @@ pub(super) async fn run(global: &Global, verb: Verb) -> anyhow::Result<()> {
         verb @ (Verb::Stats { .. } | Verb::List { .. } | Verb::Show { .. }) => verb,
     };
     let address = match &verb {
-        Verb::Stats { port } | Verb::List { port, .. } | Verb::Show { port, .. } => port.clone(),
+        Verb::Stats { port, .. } | Verb::List { port, .. } | Verb::Show { port, .. } => {
+            port.clone()
+        }
         Verb::Redrive(args) => args.port.clone(),
     };
     let client = Client::new(&global.target)?;
     let cluster = client.mesh().await?.cluster();
     let port = Port::load(&client, &address).await?;
-    let topic = port.quarantine.clone();
+    let of = match &verb {
+        Verb::Stats { would_refuse, .. } | Verb::List { would_refuse, .. } if *would_refuse => {
+            Of::Shadow {
+                topic: address.topic(),
+                judge: Judge::load(global, &port).await?,
+            }
+        }
+        Verb::Stats { .. } | Verb::List { .. } | Verb::Show { .. } | Verb::Redrive(_) => {
+            Of::Quarantine(port.quarantine.clone())
+        }
+    };
     let format = global.output;
     let reading = tokio::task::spawn_blocking(move || match verb {
-        Verb::Stats { .. } => stats(&cluster, topic, &address, format),
-        Verb::List { reason, since, .. } => list(&cluster, topic, reason.as_deref(), since, format),
+        Verb::Stats { .. } => stats(&cluster, &of, &address, format),
+        Verb::List { reason, since, .. } => list(&cluster, &of, reason.as_deref(), since, format),
         Verb::Show {
             partition, offset, ..
         } => {
-            let record = find(&cluster, topic, partition, offset)?;
+            let record = find(&cluster, port.quarantine.clone(), partition, offset)?;
             show(&record, &Decoder::new(&port)?, format)
         }
         Verb::Redrive(_) => Ok(()),
@@ -91,30 +111,88 @@ pub(super) fn reasons(record: &Record) -> Vec<Reason> {
         .unwrap_or_default()
 }
 
-fn whole(topic: String, from: ScanStart) -> ScanSpec {
+/// Which events are looked at.
+enum Of {
+    /// Those in quarantine.
+    Quarantine(String),
+    /// Those in the product topic that shadow let through, and who says why they would be refused.
+    Shadow { topic: String, judge: Judge },
+}
+
+/// Why an event is or would be refused.
+enum Found {
+    /// For these reasons.
+    Refused(Vec<Reason>),
+    /// It would have been, and the contract in force accepts it.
+    Mended,
+}
+
+impl Of {
+    fn topic(&self) -> &str {
+        match self {
+            Of::Quarantine(topic) | Of::Shadow { topic, .. } => topic,
+        }
+    }
+
+    /// What is said of a record, where it is one of those looked at.
+    fn found(&self, record: &Record) -> Option<Found> {
+        match self {
+            Of::Quarantine(_) => Some(Found::Refused(reasons(record))),
+            Of::Shadow { judge, .. } => {
+                record.header(WOULD_REFUSE)?;
+                Some(match judge.judge(record, &record.headers) {
+                    Verdict::Accepted => Found::Mended,
+                    Verdict::Shadowed(reasons) | Verdict::Quarantined(reasons) => {
+                        Found::Refused(reasons)
+                    }
+                })
+            }
+        }
+    }
+
+    fn words(&self) -> &'static str {
+        match self {
+            Of::Quarantine(_) => "quarantined",
+            Of::Shadow { .. } => "would be refused",
+        }
+    }
+}
+
+fn whole(topic: &str, from: ScanStart) -> ScanSpec {
     ScanSpec {
-        topic,
+        topic: topic.to_owned(),
         partitions: None,
         from,
         until: ScanEnd::CurrentEnd,
     }
 }
 
-fn stats(
-    cluster: &Cluster,
-    topic: String,
-    address: &PortAddress,
-    format: Format,
-) -> anyhow::Result<()> {
+fn stats(cluster: &Cluster, of: &Of, address: &PortAddress, format: Format) -> anyhow::Result<()> {
     let mut tally = Tally::default();
-    kafka::scan(cluster, &whole(topic, ScanStart::Beginning), |record| {
-        tally.add(&reasons(&record));
-        ControlFlow::Continue(())
-    })?;
+    kafka::scan(
+        cluster,
+        &whole(of.topic(), ScanStart::Beginning),
+        |record| {
+            tally.take(of.found(&record));
+            ControlFlow::Continue(())
+        },
+    )?;
     match format {
-        Format::Json => output::json_line(&tally.to_json(address))?,
+        Format::Json => {
+            let mut shown = tally.to_json(address);
+            if matches!(of, Of::Shadow { .. }) {
+                shown["mended"] = json!(tally.mended);
+            }
+            output::json_line(&shown)?;
+        }
         Format::Table => {
-            output::line(format!("{address}: {} quarantined", tally.total))?;
+            output::line(format!("{address}: {} {}", tally.total, of.words()))?;
+            if tally.mended > 0 {
+                output::line(format!(
+                    "{} more would have been, and the contract in force accepts them",
+                    tally.mended
+                ))?;
+            }
             let rows = tally.rows();
             if !rows.is_empty() {
                 output::list(
@@ -132,10 +210,19 @@ fn stats(
 #[derive(Debug, Default)]
 struct Tally {
     total: u64,
+    mended: u64,
     by_reason: BTreeMap<(String, String), u64>,
 }
 
 impl Tally {
+    fn take(&mut self, found: Option<Found>) {
+        match found {
+            Some(Found::Refused(reasons)) => self.add(&reasons),
+            Some(Found::Mended) => self.mended += 1,
+            None => {}
+        }
+    }
+
     fn add(&mut self, reasons: &[Reason]) {
         self.total += 1;
         let different: BTreeSet<_> = reasons
@@ -174,7 +261,7 @@ const LIST: &[Column] = &[
 
 fn list(
     cluster: &Cluster,
-    topic: String,
+    of: &Of,
     code: Option<&str>,
     since: Option<i64>,
     format: Format,
@@ -183,8 +270,10 @@ fn list(
     let mut rows = Vec::new();
     let mut out = BufWriter::new(std::io::stdout());
     let mut written = Ok(());
-    kafka::scan(cluster, &whole(topic, from), |record| {
-        let reasons = reasons(&record);
+    kafka::scan(cluster, &whole(of.topic(), from), |record| {
+        let Some(Found::Refused(reasons)) = of.found(&record) else {
+            return ControlFlow::Continue(());
+        };
         if code.is_some_and(|code| reasons.iter().all(|reason| reason.code.as_str() != code)) {
             return ControlFlow::Continue(());
         }

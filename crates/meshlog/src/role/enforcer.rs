@@ -9,12 +9,14 @@ use ::enforcer::{BreakerLimits, Enforcer, EnforcerConfig, Snapshot};
 use ::governor::follow::Follower;
 use anyhow::Context;
 use kafka::Cluster;
+use serde_json::Value;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use super::breaker::Recorder;
 use super::force::{self, Catch};
-use super::{Ready, RoleArgs, follow, stopped, usage};
+use super::metrics::{Door, MetricsArgs};
+use super::{Ready, RoleArgs, follow, usage};
 use crate::config;
 use crate::output::Format;
 use crate::up::stop_signal;
@@ -24,6 +26,8 @@ use crate::up::stop_signal;
 pub(crate) struct EnforcerArgs {
     #[command(flatten)]
     role: RoleArgs,
+    #[command(flatten)]
+    metrics: MetricsArgs,
     /// Which of the mesh's enforcers this is: 0, 1, 2 …; of two with one number, one stands by
     #[arg(long, value_name = "NUMBER", default_value_t = 0)]
     slot: u32,
@@ -34,6 +38,7 @@ pub(crate) async fn run(args: EnforcerArgs, format: Format) -> anyhow::Result<()
     let mut stop = stop_signal()?;
     let (config, cluster) = args.role.load()?;
     let breaker = told(&config.enforcer)?;
+    let door = Door::open(&config, &args.metrics).await?;
     let begun = async {
         let follower = follow(&cluster, &config.mesh.id).await?;
         let slot = (args.slot, breaker);
@@ -44,14 +49,17 @@ pub(crate) async fn run(args: EnforcerArgs, format: Format) -> anyhow::Result<()
         begun = begun => begun?,
         _ = stop.changed() => return Ok(()),
     };
+    let url = door.url().map(|url| ("metrics", Value::from(url)));
+    let slot = ("slot", Value::from(args.slot));
+    let more: Vec<(&str, Value)> = [slot].into_iter().chain(url).collect();
     Ready {
         role: "enforcer",
         mesh: &config.mesh.id,
         cluster: &cluster,
-        more: &[("slot", args.slot.into())],
+        more: &more,
     }
     .announce(format)?;
-    stopped(&mut stop).await;
+    door.serve(enforcing.enforcer.metrics(), &mut stop).await;
     enforcing.stop().await;
     follower.stop();
     Ok(())

@@ -8,9 +8,10 @@ use ::governor::{Founding, GovernorConfig, GovernorHandle};
 use anyhow::Context;
 use kafka::Cluster;
 use registry::{OwnedSubjects, record::Reference};
-use tokio::sync::watch;
+use serde_json::Value;
 
-use super::{Ready, RoleArgs, cluster_id, founded, start, stopped};
+use super::metrics::{Door, MetricsArgs};
+use super::{Ready, RoleArgs, cluster_id, founded, start};
 use crate::config::Config;
 use crate::directory::{Directory, random_bytes};
 use crate::output::Format;
@@ -21,6 +22,8 @@ use crate::up::stop_signal;
 pub(crate) struct GovernorArgs {
     #[command(flatten)]
     role: RoleArgs,
+    #[command(flatten)]
+    metrics: MetricsArgs,
     /// Where its key is kept; each governor has a directory of its own
     #[arg(long, value_name = "DIR", default_value = ".meshlog")]
     dir: PathBuf,
@@ -33,12 +36,24 @@ pub(crate) struct GovernorArgs {
 pub(crate) async fn run(args: GovernorArgs, format: Format) -> anyhow::Result<()> {
     let mut stop = stop_signal()?;
     let (config, cluster) = args.role.load()?;
+    let door = Door::open(&config, &args.metrics).await?;
     let directory = Directory::open(&args.dir, &config.mesh.id)?;
     let governor = tokio::select! {
         governor = begin(&args, &config, &cluster, &directory) => governor?,
         _ = stop.changed() => return Ok(()),
     };
-    let done = ready(&governor, &config.mesh.id, &cluster, format, &mut stop).await;
+    let url = door.url().map(|url| ("metrics", Value::from(url)));
+    Ready {
+        role: "governor",
+        mesh: &config.mesh.id,
+        cluster: &cluster,
+        more: url.as_slice(),
+    }
+    .announce(format)?;
+    let done = tokio::select! {
+        () = door.serve(governor.metrics(), &mut stop) => Ok(()),
+        why = writer_ended(&governor) => Err(why),
+    };
     governor.stop().await;
     done
 }
@@ -77,26 +92,6 @@ async fn begin(
         );
     }
     Ok(governor)
-}
-
-async fn ready(
-    governor: &GovernorHandle,
-    mesh: &str,
-    cluster: &Cluster,
-    format: Format,
-    stop: &mut watch::Receiver<bool>,
-) -> anyhow::Result<()> {
-    Ready {
-        role: "governor",
-        mesh,
-        cluster,
-        more: &[],
-    }
-    .announce(format)?;
-    tokio::select! {
-        () = stopped(stop) => Ok(()),
-        why = writer_ended(governor) => Err(why),
-    }
 }
 
 /// A writer that has ended saw something that a human has to look at: it would not help to go on and decide nothing.

@@ -15,6 +15,7 @@ pub(crate) mod enforcer;
 mod force;
 pub(crate) mod gateway;
 pub(crate) mod governor;
+mod metrics;
 pub(crate) mod registry;
 
 use std::future::Future;

@@ -7,10 +7,13 @@ use crate::role::governor::Schemas;
 use anyhow::Context;
 use axum::Router;
 use enforcer::{BreakerLimits, Gateway, GatewayConfig};
+use governor::provision::Pending;
 use governor::{Founding, GovernorConfig, GovernorHandle, Proposals};
 use kafka::Cluster;
 use registry::{RegistryConfig, RegistryHandle};
 use std::path::PathBuf;
+use std::sync::Arc;
+use tokio::sync::watch;
 
 /// What the roles need to know.
 pub(super) struct Plan {
@@ -73,6 +76,29 @@ impl Plan {
     }
 }
 
+/// What the catalog may ask the services beside it.
+fn all_hooks(
+    governor: &GovernorHandle,
+    enforcing: &Enforcing,
+    gateway: &Gateway,
+) -> catalog::Hooks {
+    let metrics = vec![
+        gateway.metrics(),
+        enforcing.enforcer.metrics(),
+        governor.metrics(),
+    ];
+    catalog::Hooks {
+        metrics,
+        provisioning: Some(provisioning(governor.pending())),
+        ..hooks(enforcing.enforcer.status())
+    }
+}
+
+/// What keeps ports from coming into force, as the catalog asks the governor beside it.
+fn provisioning(pending: watch::Receiver<Pending>) -> catalog::Provisioning {
+    Arc::new(move |port: &str| pending.borrow().get(port).cloned())
+}
+
 impl Roles {
     /// Start them and wait until all are ready.
     pub(super) async fn start(plan: Plan) -> anyhow::Result<Self> {
@@ -92,10 +118,7 @@ impl Roles {
         let gateway = Gateway::start(plan.gateway.clone(), enforcing.snapshots.clone()).await;
         let gateway = gateway.context("the gateway cannot start")?;
         let catalog = catalog::start(catalog::CatalogConfig {
-            hooks: catalog::Hooks {
-                metrics: vec![gateway.metrics()],
-                ..hooks(enforcing.enforcer.status())
-            },
+            hooks: all_hooks(&governor, &enforcing, &gateway),
             ..plan.catalog()
         });
         let catalog = catalog.await.context("the catalog cannot start")?;

@@ -7,6 +7,7 @@ use contract::document::{self, Document};
 use contract::files;
 use governance::proposal::{Bundle, BundledFile};
 
+use super::adopt::Adoption;
 use crate::exit::Failure;
 
 /// File name endings of documents within a directory.
@@ -19,6 +20,8 @@ pub(crate) struct Documents {
     pub(crate) bundle: Bundle,
     /// Each document, in order.
     pub(crate) labels: Vec<Label>,
+    /// The topics that contracts among them adopt.
+    pub(super) adoptions: Vec<Adoption>,
 }
 
 /// What a document is called, and which fact would be about it.
@@ -103,6 +106,7 @@ impl Documents {
             let Document::Contract(odcs) = &sourced.document else {
                 continue;
             };
+            self.adoptions.extend(Adoption::of(odcs));
             let (found, wrong) = files::collect(odcs, &read_schema);
             files.extend(found);
             let wrong = wrong.into_iter();

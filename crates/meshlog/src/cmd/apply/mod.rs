@@ -1,16 +1,18 @@
 //! `meshlog apply`: documents to the governor, its answer to the author, and the wait until the ports are open.
 
+mod adopt;
 mod collect;
 mod report;
 
 pub(crate) use collect::Documents;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use governance::body::Refusal;
 use indicatif::ProgressBar;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::Global;
 use crate::client::{Answer, Client, DryRun, Status};
@@ -19,6 +21,9 @@ use crate::output::{self, Format};
 
 /// How long `apply` waits for topics and schemas before it says what is missing and leaves.
 const PORTS_LIMIT: Duration = Duration::from_secs(60);
+/// How long what keeps a port from coming into force has to stay the same before it is told: it may pass by itself, and is
+/// tried again every two seconds.
+const REASON_LIMIT: Duration = Duration::from_secs(8);
 /// How often it looks.
 const GLANCE: Duration = Duration::from_millis(200);
 
@@ -66,6 +71,7 @@ async fn submit(
     dry_run: DryRun,
     format: Format,
 ) -> anyhow::Result<()> {
+    let notes = adopt::look(client, &documents.adoptions, now_ms()).await?;
     let answer = propose(client, documents, dry_run).await?;
     match answer.status() {
         Status::Rejected => {
@@ -83,6 +89,9 @@ async fn submit(
         Format::Json => {
             let mut object = answer.raw.clone();
             object["documents"] = lines.iter().map(report::Line::to_json).collect();
+            if !notes.is_empty() {
+                object["notes"] = notes.into();
+            }
             output::json_line(&object)?;
         }
         Format::Table => {
@@ -95,6 +104,14 @@ async fn submit(
         ports_open(client, &answer).await?;
     }
     Ok(())
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "what a retention means is a question of now"
+)]
+fn now_ms() -> i64 {
+    jiff::Timestamp::now().as_millisecond()
 }
 
 fn refused(answer: &Answer, dry_run: DryRun, format: Format) -> anyhow::Result<()> {
@@ -167,46 +184,91 @@ pub(crate) async fn ports_open(client: &Client, answer: &Answer) -> anyhow::Resu
     }
     let bar = ProgressBar::new_spinner();
     let start = Instant::now();
-    loop {
+    // The reasons as they stand, and since when.
+    let mut known = (Pending::default(), Duration::ZERO);
+    let pending = loop {
         let pending = pending_ports(client, &answer.proposal_id).await?;
-        if pending.is_empty() {
+        if pending.ports.is_empty() {
             bar.finish_and_clear();
             return Ok(());
         }
-        if start.elapsed() > PORTS_LIMIT {
-            bar.finish_and_clear();
-            anyhow::bail!(
-                "the documents are accepted, but after {} s these ports are still being prepared \
-                 (topics, schemas): {}; `meshlog port show PORT` says more",
-                PORTS_LIMIT.as_secs(),
-                pending.join(", ")
-            );
-        }
-        bar.set_message(format!("preparing {}", pending.join(", ")));
+        bar.set_message(format!("preparing {}", pending.ports.join(", ")));
         bar.tick();
+        if known.0 != pending {
+            known = (pending, start.elapsed());
+        }
+        let settled = known.0.is_explained() && start.elapsed() - known.1 > REASON_LIMIT;
+        if settled || start.elapsed() > PORTS_LIMIT {
+            break known.0;
+        }
         tokio::time::sleep(GLANCE).await;
+    };
+    bar.finish_and_clear();
+    anyhow::bail!(
+        "the documents are accepted, but after {} s these ports are not in force yet: {}",
+        start.elapsed().as_secs(),
+        pending.describe()
+    )
+}
+
+/// Ports that are not in force as a proposal asked, and why, where that is known.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Pending {
+    ports: Vec<String>,
+    why: BTreeMap<String, String>,
+}
+
+impl Pending {
+    fn is_explained(&self) -> bool {
+        self.ports.iter().all(|port| self.why.contains_key(port))
+    }
+
+    fn describe(&self) -> String {
+        let line = |port: &String| match self.why.get(port) {
+            Some(why) => format!("\n  {port}: {why}"),
+            None => format!(
+                "\n  {port}: its topics and schemas are being made; the governor's log says what keeps it"
+            ),
+        };
+        self.ports.iter().map(line).collect()
     }
 }
 
-async fn pending_ports(client: &Client, id: &str) -> anyhow::Result<Vec<String>> {
+async fn pending_ports(client: &Client, id: &str) -> anyhow::Result<Pending> {
     let Some(proposal) = client.find(&["proposals", id]).await? else {
-        return Ok(Vec::new());
+        return Ok(Pending::default());
     };
-    let ports = proposal
-        .get("pending_ports")
-        .cloned()
-        .unwrap_or_else(|| json!([]));
-    let ports = ports.as_array().cloned().unwrap_or_default();
-    Ok(ports
-        .iter()
-        .filter_map(Value::as_str)
-        .map(str::to_owned)
-        .collect())
+    let ports = proposal.get("pending_ports").and_then(Value::as_array);
+    let ports = ports.into_iter().flatten().filter_map(Value::as_str);
+    let why = proposal.get("pending_why").and_then(Value::as_object);
+    let why = why.into_iter().flatten();
+    Ok(Pending {
+        ports: ports.map(str::to_owned).collect(),
+        why: why
+            .filter_map(|(port, why)| Some((port.clone(), why.as_str()?.to_owned())))
+            .collect(),
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_keeps_a_port_is_told_port_by_port() {
+        let mut pending = Pending {
+            ports: vec!["a.b.c.v1".to_owned(), "a.b.d.v1".to_owned()],
+            why: BTreeMap::from([("a.b.c.v1".to_owned(), "no topic".to_owned())]),
+        };
+        assert!(!pending.is_explained());
+        let text = pending.describe();
+        assert!(
+            text.contains("a.b.c.v1: no topic") && text.contains("a.b.d.v1: its"),
+            "{text}"
+        );
+        pending.ports.pop();
+        assert!(pending.is_explained());
+    }
 
     #[test]
     fn a_reason_says_where_what_and_the_way_out() {

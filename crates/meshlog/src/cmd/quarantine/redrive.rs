@@ -6,7 +6,6 @@
 //! what is judged here only keeps events from going round in vain.
 
 mod done;
-mod judge;
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
@@ -22,9 +21,9 @@ use kafka::{Cluster, Header, Outgoing, Record, ScanEnd, ScanSpec, ScanStart, TxE
 use serde_json::json;
 
 use self::done::Done;
-use self::judge::Judge;
 use super::super::Global;
 use super::super::consume::parse_time;
+use super::judge::Judge;
 use super::reasons;
 use crate::client::{Client, Status};
 use crate::exit::Failure;

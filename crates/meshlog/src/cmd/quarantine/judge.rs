@@ -1,4 +1,4 @@
-//! The contract in force, as the enforcer has it, for events that may go round.
+//! The contract in force, as the enforcer has it: for events that may go round, and for those that shadow let through.
 
 use contract::quality::Mask;
 use contract::rule::{ActiveVersion, Binding, Bound, Event, PortRules};
@@ -6,7 +6,7 @@ use contract::spec::Spec;
 use contract::verdict::Verdict;
 use kafka::{Header, Record};
 
-use super::super::super::{Global, contract as cmd_contract};
+use super::super::{Global, contract as cmd_contract};
 use crate::port::Port;
 
 /// The judge of one port.
@@ -35,7 +35,7 @@ impl Judge {
             .map(|(spec, bound, classified)| ActiveVersion::of(spec, classified, bound))
             .collect();
         let rules = PortRules::compile(&port.contract_id, &active)?;
-        Ok(Self(rules.ok_or_else(|| super::no_version(port))?))
+        Ok(Self(rules.ok_or_else(|| super::redrive::no_version(port))?))
     }
 
     pub(super) fn judge(&self, record: &Record, headers: &[Header]) -> Verdict {

@@ -126,7 +126,7 @@ impl<'a> Sampler<'a> {
         for name in &self.spec.settings.required_headers {
             let attribute = name.starts_with(HEADER_PREFIX) || name == CONTENT_TYPE;
             let there = headers.iter().any(|(known, _)| known == name);
-            if !there && !(own && attribute) {
+            if !(there || own && attribute) {
                 headers.push((name, Some(b"sample")));
             }
         }

@@ -125,8 +125,8 @@ impl<'a> Sampler<'a> {
         // A contract may ask for other headers; a sample has none, so they are taken as given.
         for name in &self.spec.settings.required_headers {
             let attribute = name.starts_with(HEADER_PREFIX) || name == CONTENT_TYPE;
-            let given = headers.iter().any(|(known, _)| known == name);
-            if !given && (!own || !attribute) {
+            let there = headers.iter().any(|(known, _)| known == name);
+            if !(there || own && attribute) {
                 headers.push((name, Some(b"sample")));
             }
         }

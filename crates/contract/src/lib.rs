@@ -9,7 +9,7 @@
 //! Reading order: [`address`] (names), [`document`] (what authors write), [`spec`] with [`schema`], [`settings`] and
 //! [`version`] (what the machine takes from it), [`quality`] (rules over the content), [`framing`], [`avro`], [`json`], [`protobuf`] (the validators), [`rule`] and
 //! [`verdict`] (the judge), [`mod@source`] (a schema and what it refers to), [`compat`] and [`change`] (evolution),
-//! [`canonical`] (identity of schemas), [`tags`] (inside their texts), [`row`]
+//! [`sla`] (promises measured), [`canonical`] (identity of schemas), [`tags`] (inside their texts), [`row`]
 //! (events from CSV and JSON lines).
 
 pub mod address;
@@ -28,6 +28,7 @@ pub mod rule;
 pub mod schema;
 pub mod schema_error;
 pub mod settings;
+pub mod sla;
 pub mod source;
 pub mod spec;
 pub mod tags;

@@ -375,6 +375,38 @@ pub struct RedriveFilter {
     pub until: Option<i64>,
 }
 
+/// `mesh.port.slo.breached.v1`, `mesh.port.slo.recovered.v1`
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SloReport {
+    /// Port address.
+    pub port: String,
+    /// Contract version in force.
+    pub version: String,
+    /// The property of `slaProperties`, or the rule over many events.
+    pub objective: String,
+    /// `promise` or `rule`.
+    pub kind: String,
+    /// The promise in words.
+    pub promised: String,
+    /// What the last window showed; empty when the promise is no longer made.
+    pub measured: String,
+    /// Unit of the figure.
+    pub unit: String,
+    /// Where that window begins, UTC ms.
+    pub window_start: i64,
+    /// Where it ends.
+    pub window_end: i64,
+}
+
+/// Which way a promise turned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SloTurn {
+    /// It is breached.
+    Breached,
+    /// It is kept again.
+    Recovered,
+}
+
 /// `mesh.proposal.rejected.v1`
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rejected {

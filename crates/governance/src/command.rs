@@ -43,6 +43,8 @@ pub enum Command {
     Activate(body::Activated),
     /// Record that quarantined events were redriven.
     RecordRedrive(body::Redriven),
+    /// Record that a promise is breached, or kept again.
+    RecordSlo(body::SloTurn, body::SloReport),
     /// A proposal that could not be read; it is refused, and the refusal is a fact.
     Unreadable(Vec<body::Refusal>),
 }
@@ -55,6 +57,7 @@ impl Command {
             Command::Apply(_) => "apply",
             Command::Activate(_) => "activate",
             Command::RecordRedrive(_) => "redriven",
+            Command::RecordSlo(..) => "slo",
             Command::Unreadable(_) => "unreadable",
         }
     }
@@ -69,6 +72,7 @@ impl Command {
             Command::Found(_)
             | Command::Activate(_)
             | Command::RecordRedrive(_)
+            | Command::RecordSlo(..)
             | Command::Unreadable(_) => Vec::new(),
         }
     }

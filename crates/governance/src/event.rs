@@ -2,7 +2,7 @@
 
 use crate::body::{
     Activated, ContractVersion, ContractVersionV1, Domain, Founded, Port, Product, Redriven,
-    Rejected, Team,
+    Rejected, SloReport, Team,
 };
 use apache_avro::Schema;
 use apache_avro::reader::datum::GenericDatumReader;
@@ -114,6 +114,10 @@ events! {
     ContractVersionActivated(Activated) = "mesh.contract.version.activated.v1",
     /// Quarantined events were sent through the inbox again.
     QuarantineRedriven(Redriven) = "mesh.quarantine.redriven.v1",
+    /// A promise of a port is breached.
+    SloBreached(SloReport) = "mesh.port.slo.breached.v1",
+    /// A promise of a port is kept again.
+    SloRecovered(SloReport) = "mesh.port.slo.recovered.v1",
     /// A proposal was refused.
     ProposalRejected(Rejected) = "mesh.proposal.rejected.v1",
 }
@@ -136,6 +140,7 @@ impl Event {
             Event::PortOpened(body) => format!("port/{}", body.address),
             Event::ContractVersionActivated(body) => format!("port/{}", body.port),
             Event::QuarantineRedriven(body) => format!("port/{}", body.port),
+            Event::SloBreached(body) | Event::SloRecovered(body) => format!("port/{}", body.port),
             Event::ProposalRejected(_) => format!("proposal/{proposal_id}"),
         }
     }

@@ -58,6 +58,8 @@ pub fn first_broken_by(mesh: &Mesh, fact: &Fact) -> Option<(&'static str, String
         | Event::ContractVersionApproved(_)
         | Event::ContractVersionApprovedV1(_)
         | Event::QuarantineRedriven(_)
+        | Event::SloBreached(_)
+        | Event::SloRecovered(_)
         | Event::ProposalRejected(_) => None,
     }
 }

@@ -84,6 +84,21 @@ pub struct Port {
     pub opened: Entity<body::Port>,
     /// Activations in order; the last one is in force.
     pub activations: Vec<Activation>,
+    /// Promises that are breached, by their name. Left out where there are none, so that logs without a breach keep
+    /// their state hash.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub breaches: BTreeMap<String, Breach>,
+}
+
+/// A promise that is breached.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Breach {
+    /// The fact.
+    pub seq: u64,
+    /// Its time, UTC ms.
+    pub time_ms: i64,
+    /// What was promised, and what was measured.
+    pub report: body::SloReport,
 }
 
 /// A contract version put in force.
@@ -165,6 +180,7 @@ impl Mesh {
                 let port = Port {
                     opened: entity(fact, body.clone()),
                     activations: Vec::new(),
+                    breaches: BTreeMap::new(),
                 };
                 self.ports.entry(body.address.clone()).or_insert(port);
             }
@@ -179,6 +195,21 @@ impl Mesh {
                         version,
                         bindings: body.bindings.clone(),
                     });
+                }
+            }
+            Event::SloBreached(body) => {
+                if let Some(port) = self.ports.get_mut(&body.port) {
+                    let breach = Breach {
+                        seq: fact.seq,
+                        time_ms: fact.time_ms,
+                        report: body.clone(),
+                    };
+                    port.breaches.insert(body.objective.clone(), breach);
+                }
+            }
+            Event::SloRecovered(body) => {
+                if let Some(port) = self.ports.get_mut(&body.port) {
+                    port.breaches.remove(&body.objective);
                 }
             }
             // Acts, and not the state of anything.

@@ -4,7 +4,7 @@
 //! written (YAML or JSON), or a bundle: documents with the schema files that they name.
 //! Source: CloudEvents 1.0.2, Kafka protocol binding, sections 3.2 and 3.3.
 
-use crate::body::{Activated, Redriven, Refusal};
+use crate::body::{Activated, Redriven, Refusal, SloReport, SloTurn};
 use crate::refusal::{Code, refuse};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -17,6 +17,10 @@ pub const ACTIVATE: &str = "mesh.proposal.activate.v1";
 pub const REDRIVEN: &str = "mesh.proposal.redriven.v1";
 /// Media type of that record at the API.
 pub const REDRIVEN_TYPE: &str = "application/vnd.meshlog.redriven+json";
+/// `type` of the observer's record of a breach.
+pub const SLO_BREACHED: &str = "mesh.proposal.slo.breached.v1";
+/// `type` of the observer's record of a recovery.
+pub const SLO_RECOVERED: &str = "mesh.proposal.slo.recovered.v1";
 /// `datacontenttype` of a [`Bundle`].
 pub const BUNDLE: &str = "application/vnd.meshlog.bundle+json";
 /// CloudEvents attribute with the principal that the API has authenticated; believed on `mesh.proposals` only.
@@ -67,6 +71,8 @@ pub enum Request {
     Activate(Activated),
     /// Record a redrive.
     RecordRedrive(Redriven),
+    /// Record that a promise turned.
+    RecordSlo(SloTurn, SloReport),
     /// It cannot be read; the reasons are the answer.
     Unreadable(Vec<Refusal>),
 }
@@ -175,6 +181,8 @@ fn proposal(attributes: Attributes, data: &[u8]) -> Proposal {
                 Request::Unreadable(vec![refuse(Code::Redrive, "", "", message, "")])
             }
         },
+        SLO_BREACHED => slo(SloTurn::Breached, data),
+        SLO_RECOVERED => slo(SloTurn::Recovered, data),
         other => {
             let message = format!("command `{other}` is not known");
             let refusal = refuse(
@@ -192,6 +200,16 @@ fn proposal(attributes: Attributes, data: &[u8]) -> Proposal {
         actor: attributes.actor,
         authenticated_by: attributes.authenticated_by,
         request,
+    }
+}
+
+fn slo(turn: SloTurn, data: &[u8]) -> Request {
+    match serde_json::from_slice(data) {
+        Ok(report) => Request::RecordSlo(turn, report),
+        Err(error) => {
+            let message = format!("the record of the promise does not parse: {error}");
+            Request::Unreadable(vec![refuse(Code::Slo, "", "", message, "")])
+        }
     }
 }
 

@@ -53,6 +53,8 @@ codes! {
     Settled = "MESH-2015",
     /// The record of a redrive does not fit the port.
     Redrive = "MESH-2016",
+    /// The record of a breach or a recovery does not fit the port.
+    Slo = "MESH-2031",
 }
 
 /// A refusal.

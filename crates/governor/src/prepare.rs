@@ -13,6 +13,9 @@ use governance::proposal::{Bundle, BundledFile, Proposal, Request, document_refu
 /// The actor of the provisioner's own proposals.
 pub const PROVISIONER: &str = "system:provisioner";
 
+/// The actor of the observer's own proposals.
+pub const OBSERVER: &str = "system:observer";
+
 /// A proposal, ready to be decided.
 #[derive(Debug)]
 pub struct Prepared {
@@ -46,12 +49,21 @@ pub fn prepare(
     let (actor, authenticated_by, domain, actor_entry) = identify(people, channel, &proposal);
     let id = proposal.id;
     let from_provisioner = actor == PROVISIONER;
+    let from_observer = actor == OBSERVER;
     let mut entries = Vec::new();
     let command = match proposal.request {
         Request::Apply(bundle) => read_bundle(mesh, people, &bundle, &id, &mut entries),
         Request::Activate(activated) if from_provisioner => Command::Activate(activated),
-        Request::Activate(_) => Command::Unreadable(vec![not_for_domains()]),
+        Request::Activate(_) => Command::Unreadable(vec![not_yours(
+            "only the provisioner puts contract versions in force",
+            "apply the contract; activation follows by itself",
+        )]),
         Request::RecordRedrive(redriven) => Command::RecordRedrive(redriven),
+        Request::RecordSlo(turn, report) if from_observer => Command::RecordSlo(turn, report),
+        Request::RecordSlo(..) => Command::Unreadable(vec![not_yours(
+            "only the observer records how promises stand",
+            "nothing is to be done: an observer measures what the contract promises",
+        )]),
         Request::Unreadable(reasons) => Command::Unreadable(reasons),
     };
     let stamp = Stamp {
@@ -99,15 +111,15 @@ fn identify(people: &mut People, channel: &Channel, proposal: &Proposal) -> Iden
     }
 }
 
-fn not_for_domains() -> Refusal {
+fn not_yours(message: &str, way_out: &str) -> Refusal {
     Refusal {
         code: governance::refusal::Code::UnknownCommand
             .as_str()
             .to_owned(),
         document: String::new(),
         path: "/type".to_owned(),
-        message: "only the provisioner puts contract versions in force".to_owned(),
-        way_out: "apply the contract; activation follows by itself".to_owned(),
+        message: message.to_owned(),
+        way_out: way_out.to_owned(),
     }
 }
 

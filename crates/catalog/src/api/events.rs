@@ -90,6 +90,7 @@ fn body_json(event: &Event) -> Value {
         Event::PortOpened(body) => json!(body),
         Event::ContractVersionActivated(body) => json!(body),
         Event::QuarantineRedriven(body) => json!(body),
+        Event::SloBreached(body) | Event::SloRecovered(body) => json!(body),
         Event::ProposalRejected(body) => json!(body),
     }
 }

@@ -68,6 +68,15 @@ pub(crate) fn sentence(event: &Event) -> Markup {
         Event::QuarantineRedriven(body) => html! {
             (body.sent) " quarantined events of " a href={ "/ports/" (body.port) } { (body.port) } " redriven"
         },
+        Event::SloBreached(body) => html! {
+            "Promise broken on " a href={ "/ports/" (body.port) } { (body.port) } ": " (body.objective) " "
+            (body.promised) ", measured " (body.measured) " " (body.unit)
+        },
+        Event::SloRecovered(body) => html! {
+            "Promise kept again on " a href={ "/ports/" (body.port) } { (body.port) } ": " (body.objective) " "
+            (body.promised)
+            @if body.measured.is_empty() { ", no longer promised" } @else { ", measured " (body.measured) " " (body.unit) }
+        },
         Event::ProposalRejected(body) => refused(body),
     }
 }

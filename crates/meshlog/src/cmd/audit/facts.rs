@@ -56,7 +56,9 @@ impl Filter {
             | Event::ContractVersionApprovedV1(_)
             | Event::PortOpened(_)
             | Event::ContractVersionActivated(_)
-            | Event::QuarantineRedriven(_) => Outcome::Accepted,
+            | Event::QuarantineRedriven(_)
+            | Event::SloBreached(_)
+            | Event::SloRecovered(_) => Outcome::Accepted,
         };
         self.from.is_none_or(|from| fact.seq >= from)
             && self.since.is_none_or(|since| fact.time_ms >= since)
@@ -116,6 +118,7 @@ pub(super) fn body_json(fact: &Fact) -> Value {
         Event::PortOpened(body) => serde_json::to_value(body),
         Event::ContractVersionActivated(body) => serde_json::to_value(body),
         Event::QuarantineRedriven(body) => serde_json::to_value(body),
+        Event::SloBreached(body) | Event::SloRecovered(body) => serde_json::to_value(body),
         Event::ProposalRejected(body) => serde_json::to_value(body),
     };
     body.expect("bodies have text keys only")
@@ -141,6 +144,9 @@ fn gist(event: &Event) -> String {
         Event::PortOpened(body) => format!("contract {}", body.contract_id),
         Event::ContractVersionActivated(body) => format!("{}@{}", body.contract_id, body.version),
         Event::QuarantineRedriven(body) => format!("{} of {} events", body.sent, body.selected),
+        Event::SloBreached(body) | Event::SloRecovered(body) => {
+            format!("{} {}: {} {}", body.objective, body.promised, body.measured, body.unit)
+        }
         Event::ProposalRejected(body) => {
             let codes: Vec<&str> = body
                 .reasons

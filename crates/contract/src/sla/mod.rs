@@ -23,9 +23,11 @@ mod window;
 pub use board::{Board, Span};
 pub use judge::{Held, Judged, LATENCY_PERCENT};
 pub use meter::{Arrival, Meter, Tally};
-pub use promise::{Demand, Kind, Objective, objectives};
+pub use promise::{Demand, Kind, Objective, event_time, objectives};
 pub use reader::EventReader;
 pub use sketch::Sketch;
-pub use standing::{BROKEN_OF, Budget, LOOKED_AT, RECOVERED_AFTER, Standing, State, stand};
+pub use standing::{
+    BROKEN_OF, Budget, LOOKED_AT, RECOVERED_AFTER, Recorded, Standing, State, stand,
+};
 pub use unit::Quantity;
 pub use window::{Consumer, Figures, KEPT_MS, OBSERVATION_VERSION, Observation, window_start};

@@ -6,6 +6,7 @@
 use super::unit::{self, Quantity};
 use crate::document::odcs::SlaProperty;
 use crate::quality::{Library, QualityRule, window_rules};
+use crate::spec::Field;
 use serde_json::Value;
 
 /// Something that was promised.
@@ -171,6 +172,39 @@ fn tell_apart(objectives: &mut [Objective]) {
             objective.name = format!("{} {}", objective.name, before + 1);
         }
     }
+}
+
+/// The field that holds an event's time: the one that the contract's settings name, else the timestamp that a promise of
+/// latency or freshness names as its element. `None` is the record's own time. A classified field is never it, for the
+/// newest time seen is shown.
+pub fn event_time(setting: Option<&str>, sla: &[SlaProperty], fields: &[Field]) -> Option<String> {
+    let public = |field: &&Field| {
+        let class = field.classification.as_deref();
+        class.is_none_or(|class| ["public", "internal"].contains(&class))
+    };
+    let find = |path: &str| {
+        fields
+            .iter()
+            .find(|field| field.path == path)
+            .filter(public)
+    };
+    if let Some(setting) = setting {
+        return find(setting).map(|field| field.path.clone());
+    }
+    let about_time = |given: &&SlaProperty| {
+        ["latency", "freshness"].contains(&full_name(given.property.trim()).as_str())
+    };
+    let elements = sla
+        .iter()
+        .filter(about_time)
+        .filter_map(|given| given.element.as_deref());
+    let found = elements.filter_map(|element| {
+        // `object.field`, as ODCS writes it, or the field alone.
+        let inner = element.split_once('.').map(|(_, inner)| inner);
+        let field = find(element).or_else(|| find(inner?))?;
+        (field.kind == "timestamp").then(|| field.path.clone())
+    });
+    found.into_iter().next()
 }
 
 fn full_name(given: &str) -> String {
@@ -466,6 +500,40 @@ mod tests {
             let found = objective.demand.expect_err(property);
             assert!(found.contains(why), "{property}: {found}");
         }
+    }
+
+    #[test]
+    fn the_time_of_an_event_is_where_the_contract_says() {
+        let field = |path: &str, kind: &str, classification: Option<&str>| Field {
+            path: path.to_owned(),
+            kind: kind.to_owned(),
+            required: true,
+            key: 0,
+            description: String::new(),
+            classification: classification.map(str::to_owned),
+        };
+        let fields = [
+            field("at", "timestamp", None),
+            field("meta.sent", "timestamp", Some("internal")),
+            field("born", "timestamp", Some("restricted")),
+            field("id", "string", None),
+        ];
+        let of = |setting, element: &str| {
+            let promise = SlaProperty {
+                element: Some(element.to_owned()),
+                ..given("ly", json!(1), "s")
+            };
+            event_time(setting, &[promise], &fields)
+        };
+        assert_eq!(
+            of(Some("meta.sent"), "call.at").as_deref(),
+            Some("meta.sent")
+        );
+        assert_eq!(of(None, "call.at").as_deref(), Some("at"));
+        assert_eq!(of(None, "call.meta.sent").as_deref(), Some("meta.sent"));
+        assert_eq!(of(None, "call.id"), None);
+        assert_eq!(of(None, "call.born"), None);
+        assert_eq!(of(Some("born"), "call.at"), None);
     }
 
     #[test]

@@ -96,8 +96,17 @@ pub struct Budget {
     pub left_percent: f64,
 }
 
+/// What the governance log says of a promise.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Recorded {
+    /// No breach is open.
+    Nothing,
+    /// A breach is open: only kept windows end it.
+    Breach,
+}
+
 /// How a promise stands by the windows given, oldest first.
-pub fn stand(objective: &Objective, spans: &[Span]) -> Standing {
+pub fn stand(objective: &Objective, spans: &[Span], recorded: Recorded) -> Standing {
     let mut standing = Standing {
         name: objective.name.clone(),
         kind: objective.kind.as_str(),
@@ -127,7 +136,7 @@ pub fn stand(objective: &Objective, spans: &[Span]) -> Standing {
         .iter()
         .map(|span| judge(objective, demand, span))
         .collect();
-    standing.count(&judged);
+    standing.count(&judged, recorded);
     standing.budget = budget(demand, &standing, spans);
     if standing.state == State::NoWindow {
         standing.why = Some(waiting(objective, spans));
@@ -136,7 +145,7 @@ pub fn stand(objective: &Objective, spans: &[Span]) -> Standing {
 }
 
 impl Standing {
-    fn count(&mut self, judged: &[Judged]) {
+    fn count(&mut self, judged: &[Judged], recorded: Recorded) {
         for window in judged {
             match window.held {
                 Held::Kept => self.kept += 1,
@@ -152,7 +161,7 @@ impl Standing {
         let last = counted.last();
         self.state = match last {
             None => State::NoWindow,
-            Some(_) if is_breached(&held) => State::Breached,
+            Some(_) if is_breached(&held, recorded) => State::Breached,
             Some(last) if last.held == Held::Broken => State::Broken,
             Some(_) => State::Kept,
         };
@@ -167,8 +176,8 @@ impl Standing {
 }
 
 /// Whether the windows that count, oldest first, end in a breach.
-fn is_breached(held: &[Held]) -> bool {
-    let mut breached = false;
+fn is_breached(held: &[Held], recorded: Recorded) -> bool {
+    let mut breached = recorded == Recorded::Breach;
     for end in 1..=held.len() {
         if breached {
             let last = &held[end.saturating_sub(RECOVERED_AFTER)..end];
@@ -276,7 +285,28 @@ mod tests {
             ("B...B..B", true),
         ];
         for (text, expected) in table {
-            assert_eq!(is_breached(&held(text)), expected, "{text}");
+            assert_eq!(
+                is_breached(&held(text), Recorded::Nothing),
+                expected,
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_recorded_breach_lasts_until_five_kept_windows() {
+        for (text, expected) in [
+            ("", true),
+            ("K", true),
+            ("KKKK", true),
+            ("KKKKK", false),
+            ("KKBKKKK", true),
+        ] {
+            assert_eq!(
+                is_breached(&held(text), Recorded::Breach),
+                expected,
+                "{text}"
+            );
         }
     }
 
@@ -303,7 +333,7 @@ mod tests {
     #[test]
     fn a_standing_tells_the_last_window_the_day_and_the_budget() {
         let seen = spans(&[(99, 1), (100, 0), (0, 0), (90, 10)]);
-        let standing = stand(&objective("errorRate", 5.0, "%"), &seen);
+        let standing = stand(&objective("errorRate", 5.0, "%"), &seen, Recorded::Nothing);
         assert_eq!(standing.state, State::Broken);
         assert_eq!(
             (standing.kept, standing.broken, standing.not_counted),
@@ -318,9 +348,16 @@ mod tests {
             "{budget:?}"
         );
         assert!((budget.left_percent - 26.666).abs() < 1e-2, "{budget:?}");
-        let available = stand(&objective("availability", 50.0, "%"), &seen);
+        let available = stand(
+            &objective("availability", 50.0, "%"),
+            &seen,
+            Recorded::Nothing,
+        );
         assert_eq!(available.budget.expect("has one").left_percent, 50.0);
-        assert_eq!(stand(&objective("latency", 5.0, "s"), &seen).budget, None);
+        assert_eq!(
+            stand(&objective("latency", 5.0, "s"), &seen, Recorded::Nothing).budget,
+            None
+        );
     }
 
     #[test]
@@ -331,9 +368,13 @@ mod tests {
         );
         assert_eq!(date.state, State::NotMeasured);
         assert!(date.why.expect("a reason").contains("a date"));
-        let none = stand(&objective("latency", 5.0, "s"), &[]);
+        let none = stand(&objective("latency", 5.0, "s"), &[], Recorded::Nothing);
         assert_eq!((none.state, none.why.is_some()), (State::NoWindow, true));
-        let quiet = stand(&objective("latency", 5.0, "s"), &spans(&[(0, 0)]));
+        let quiet = stand(
+            &objective("latency", 5.0, "s"),
+            &spans(&[(0, 0)]),
+            Recorded::Nothing,
+        );
         assert_eq!(
             quiet.why.expect("a reason"),
             "no event has come in a window yet"
@@ -344,7 +385,7 @@ mod tests {
         #[test]
         fn a_breach_takes_three_broken_windows_and_lasts_until_five_kept_ones(text in "[KB]{0,30}") {
             let all = held(&text);
-            let breached = is_breached(&all);
+            let breached = is_breached(&all, Recorded::Nothing);
             let broken = all.iter().filter(|held| **held == Held::Broken).count();
             let tail = all.iter().rev().take_while(|held| **held == Held::Kept).count();
             prop_assert!(!breached || (broken >= BROKEN_OF && tail < RECOVERED_AFTER));

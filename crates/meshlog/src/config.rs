@@ -29,6 +29,8 @@ pub(crate) struct Config {
     pub(crate) catalog: Catalog,
     /// The gateway.
     pub(crate) gateway: Gateway,
+    /// The observer.
+    pub(crate) observer: Observer,
     /// Kafka.
     pub(crate) kafka: Kafka,
     /// Client commands.
@@ -85,6 +87,14 @@ pub(crate) struct Gateway {
     pub(crate) acknowledge_seconds: u64,
     /// How long a body may take to arrive, and an answer to be given.
     pub(crate) request_seconds: u64,
+}
+
+/// `[observer]`
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Observer {
+    /// Length of a window.
+    pub(crate) window_seconds: u64,
 }
 
 /// `[kafka]`

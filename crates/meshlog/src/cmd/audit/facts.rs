@@ -145,7 +145,10 @@ fn gist(event: &Event) -> String {
         Event::ContractVersionActivated(body) => format!("{}@{}", body.contract_id, body.version),
         Event::QuarantineRedriven(body) => format!("{} of {} events", body.sent, body.selected),
         Event::SloBreached(body) | Event::SloRecovered(body) => {
-            format!("{} {}: {} {}", body.objective, body.promised, body.measured, body.unit)
+            format!(
+                "{} {}: {} {}",
+                body.objective, body.promised, body.measured, body.unit
+            )
         }
         Event::ProposalRejected(body) => {
             let codes: Vec<&str> = body

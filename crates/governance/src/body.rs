@@ -4,6 +4,7 @@
 //! shape is a new version of the type with a schema of its own, never an edit.
 //! Bodies carry the full state after the event, so that replay needs no other source.
 
+pub use crate::slo::{SloReport, SloTurn};
 use contract::document::{self, Document};
 use contract::quality::QualityRule;
 use contract::settings::{Mode, Settings, Treatment};
@@ -373,38 +374,6 @@ pub struct RedriveFilter {
     pub since: Option<i64>,
     /// Quarantined before this time, UTC ms.
     pub until: Option<i64>,
-}
-
-/// `mesh.port.slo.breached.v1`, `mesh.port.slo.recovered.v1`
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct SloReport {
-    /// Port address.
-    pub port: String,
-    /// Contract version in force.
-    pub version: String,
-    /// The property of `slaProperties`, or the rule over many events.
-    pub objective: String,
-    /// `promise` or `rule`.
-    pub kind: String,
-    /// The promise in words.
-    pub promised: String,
-    /// What the last window showed; empty when the promise is no longer made.
-    pub measured: String,
-    /// Unit of the figure.
-    pub unit: String,
-    /// Where that window begins, UTC ms.
-    pub window_start: i64,
-    /// Where it ends.
-    pub window_end: i64,
-}
-
-/// Which way a promise turned.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum SloTurn {
-    /// It is breached.
-    Breached,
-    /// It is kept again.
-    Recovered,
 }
 
 /// `mesh.proposal.rejected.v1`

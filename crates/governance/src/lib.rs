@@ -23,3 +23,4 @@ pub mod outcome;
 pub mod people;
 pub mod proposal;
 pub mod refusal;
+mod slo;

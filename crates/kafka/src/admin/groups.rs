@@ -86,37 +86,7 @@ impl Admin {
     ///
     /// # Errors
     /// [`AdminError::Request`] when the group's coordinator cannot be asked.
-    pub async fn offset_at(
-        cluster: &Cluster,
-        topic: &str,
-        partition: i32,
-        time_ms: i64,
-    ) -> Result<i64, AdminError> {
-        if shape(cluster, topic)?.is_none() {
-            return Err(AdminError::NoTopic {
-                topic: topic.to_owned(),
-            });
-        }
-        let consumer: BaseConsumer<Context> = cluster.create(&cluster.reader_config(), "times")?;
-        let mut asked = TopicPartitionList::new();
-        let failed = |source| request("find a time in topic", topic, source);
-        asked
-            .add_partition_offset(topic, partition, Offset::Offset(time_ms))
-            .map_err(failed)?;
-        let answer = consumer.offsets_for_times(asked, LIMIT).map_err(failed)?;
-        let found = answer.find_partition(topic, partition);
-        match found.map(|element| element.offset()) {
-            Some(Offset::Offset(offset)) => Ok(offset),
-            Some(_) | None => {
-                let (_, end) = cluster
-                    .ends(topic, partition, LIMIT)
-                    .map_err(|error| asking("read the ends of topic", topic, error))?;
-                Ok(end)
-            }
-        }
-    }
-
-    fn positions(
+    pub async fn positions(
         &self,
         group: &str,
         topics: &[(String, i32)],
@@ -147,6 +117,36 @@ impl Admin {
                 .map_err(|error| asking("read the members of group", &group, error))
         })
         .await
+    }
+}
+
+fn offset_at(
+    cluster: &Cluster,
+    topic: &str,
+    partition: i32,
+    time_ms: i64,
+) -> Result<i64, AdminError> {
+    if shape(cluster, topic)?.is_none() {
+        return Err(AdminError::NoTopic {
+            topic: topic.to_owned(),
+        });
+    }
+    let consumer: BaseConsumer<Context> = cluster.create(&cluster.reader_config(), "times")?;
+    let mut asked = TopicPartitionList::new();
+    let failed = |source| request("find a time in topic", topic, source);
+    asked
+        .add_partition_offset(topic, partition, Offset::Offset(time_ms))
+        .map_err(failed)?;
+    let answer = consumer.offsets_for_times(asked, LIMIT).map_err(failed)?;
+    let found = answer.find_partition(topic, partition);
+    match found.map(|element| element.offset()) {
+        Some(Offset::Offset(offset)) => Ok(offset),
+        Some(_) | None => {
+            let (_, end) = cluster
+                .ends(topic, partition, LIMIT)
+                .map_err(|error| asking("read the ends of topic", topic, error))?;
+            Ok(end)
+        }
     }
 }
 

@@ -175,7 +175,7 @@ fn figure(figure: f64) -> String {
 mod tests {
     use super::*;
     use contract::document::odcs::SlaProperty;
-    use contract::sla::{EventReader, Figures, Meter, Span, objectives};
+    use contract::sla::{EventReader, EventTimes, Figures, Meter, Span, objectives};
     use std::collections::BTreeSet;
     use std::sync::Arc;
 
@@ -186,7 +186,8 @@ mod tests {
             unit: Some("s".to_owned()),
             element: None,
         };
-        let meter = Meter::compile(EventReader::default(), &[], &[], None).expect("compiles");
+        let meter = Meter::compile(EventReader::default(), &[], &[], &EventTimes::default())
+            .expect("compiles");
         WatchedPort {
             address: "a.b.c.v1".to_owned(),
             inbox: "a.b.c.v1.inbox".to_owned(),

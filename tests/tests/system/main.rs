@@ -16,3 +16,4 @@ mod registries;
 mod registry;
 mod rules;
 mod script;
+mod slo;

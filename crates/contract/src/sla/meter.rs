@@ -1,5 +1,6 @@
 //! What an event adds to the window it arrives in.
 
+use super::promise::EventTimes;
 use super::reader::EventReader;
 use super::time::millis;
 use super::{Figures, Sketch};
@@ -12,7 +13,8 @@ use serde_json::Value;
 pub struct Meter {
     reader: EventReader,
     rules: WindowRules,
-    event_time: Option<FieldPath>,
+    latency: Option<FieldPath>,
+    freshness: Option<FieldPath>,
 }
 
 /// An event, as it arrives.
@@ -36,7 +38,7 @@ pub struct Tally {
 }
 
 impl Meter {
-    /// A meter of the rules over many events, reading time at `event_time`, or the record's own where it is `None`.
+    /// A meter of the rules over many events, and of the times that stand where `times` says.
     ///
     /// # Errors
     /// [`RuleError`] for a rule that this build cannot compile.
@@ -44,12 +46,13 @@ impl Meter {
         reader: EventReader,
         rules: &[QualityRule],
         key: &[String],
-        event_time: Option<&str>,
+        times: &EventTimes,
     ) -> Result<Self, RuleError> {
         Ok(Self {
             reader,
             rules: WindowRules::compile(rules, key)?,
-            event_time: event_time.map(FieldPath::parse),
+            latency: times.latency.as_deref().map(FieldPath::parse),
+            freshness: times.freshness.as_deref().map(FieldPath::parse),
         })
     }
 
@@ -67,7 +70,8 @@ impl Meter {
 
     /// Add an event. It is decoded only where something asks for its content.
     pub fn add(&self, tally: &mut Tally, arrival: &Arrival<'_>) {
-        let reads = self.event_time.is_some() || self.rules.read_events();
+        let times = self.latency.is_some() || self.freshness.is_some();
+        let reads = times || self.rules.read_events();
         let content = if reads {
             self.reader.read(&arrival.event)
         } else {
@@ -76,9 +80,9 @@ impl Meter {
         let figures = &mut tally.figures;
         figures.events += 1;
         figures.bytes += arrival.event.value.map_or(0, |value| value.len() as u64);
-        let time = self.time_of(content.as_ref(), arrival.timestamp_ms);
-        if let Some(time) = time {
-            figures.newest_event_ms = figures.newest_event_ms.max(Some(time));
+        let time = |path| time_of(path, content.as_ref()).or(arrival.timestamp_ms);
+        figures.newest_event_ms = figures.newest_event_ms.max(time(&self.freshness));
+        if let Some(time) = time(&self.latency) {
             // A producer's clock may be ahead of ours; nothing is read before it happens.
             let late = arrival.read_ms.saturating_sub(time);
             figures.latency.add(u64::try_from(late).unwrap_or(0));
@@ -94,15 +98,6 @@ impl Meter {
         self.rules.count(&mut tally.counts, content.as_ref());
     }
 
-    fn time_of(&self, content: Option<&Value>, timestamp_ms: Option<i64>) -> Option<i64> {
-        let Some(path) = &self.event_time else {
-            return timestamp_ms;
-        };
-        // An event without its time, such as a tombstone, has the record's.
-        let found = content.and_then(|event| path.first(event)).and_then(millis);
-        found.or(timestamp_ms)
-    }
-
     /// The window ends. `partitions` is how many the topic has.
     pub fn finish(&self, tally: Tally, partitions: i32) -> Figures {
         Figures {
@@ -110,6 +105,11 @@ impl Meter {
             ..tally.figures
         }
     }
+}
+
+/// The time at a path; an event without it, such as a tombstone, has the record's.
+fn time_of(path: &Option<FieldPath>, content: Option<&Value>) -> Option<i64> {
+    millis(path.as_ref()?.first(content?)?)
 }
 
 impl Tally {
@@ -167,7 +167,7 @@ mod tests {
 
     #[test]
     fn an_event_adds_its_time_its_size_and_its_arrival() {
-        let meter = Meter::compile(reader(), &[], &[], None).expect("compiles");
+        let meter = Meter::compile(reader(), &[], &[], &EventTimes::default()).expect("compiles");
         let mut tally = meter.start(Some(5_000), None);
         meter.add(&mut tally, &arrival(b"{}", 1_000, 1_250));
         meter.add(&mut tally, &arrival(b"{} ", 2_000, 1_900)); // its producer's clock is ahead
@@ -181,7 +181,12 @@ mod tests {
 
     #[test]
     fn an_event_time_field_wins_over_the_records_time() {
-        let meter = Meter::compile(reader(), &[], &[], Some("meta.at")).expect("compiles");
+        let at = Some("meta.at".to_owned());
+        let times = EventTimes {
+            latency: at.clone(),
+            freshness: at,
+        };
+        let meter = Meter::compile(reader(), &[], &[], &times).expect("compiles");
         let mut tally = meter.start(None, None);
         let prefixed = [&[0, 0, 0, 0, 7][..], br#"{"meta": {"at": 1790000000000}}"#].concat();
         meter.add(&mut tally, &arrival(&prefixed, 1, 1_790_000_000_100));
@@ -196,7 +201,7 @@ mod tests {
 
     #[test]
     fn an_event_that_waited_arrived_when_its_producer_says() {
-        let meter = Meter::compile(reader(), &[], &[], None).expect("compiles");
+        let meter = Meter::compile(reader(), &[], &[], &EventTimes::default()).expect("compiles");
         let mut tally = meter.start(None, None);
         let waited = Arrival {
             waited: true,

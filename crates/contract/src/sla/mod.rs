@@ -23,7 +23,7 @@ mod window;
 pub use board::{Board, Span};
 pub use judge::{Held, Judged, LATENCY_PERCENT};
 pub use meter::{Arrival, Meter, Tally};
-pub use promise::{Demand, Kind, Objective, event_time, objectives};
+pub use promise::{Demand, EventTimes, Kind, Objective, event_times, objectives};
 pub use reader::EventReader;
 pub use sketch::Sketch;
 pub use standing::{

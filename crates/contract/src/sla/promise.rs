@@ -174,10 +174,19 @@ fn tell_apart(objectives: &mut [Objective]) {
     }
 }
 
-/// The field that holds an event's time: the one that the contract's settings name, else the timestamp that a promise of
-/// latency or freshness names as its element. `None` is the record's own time. A classified field is never it, for the
-/// newest time seen is shown.
-pub fn event_time(setting: Option<&str>, sla: &[SlaProperty], fields: &[Field]) -> Option<String> {
+/// The fields that hold the times of an event; `None` is the record's own time.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct EventTimes {
+    /// What latency is counted from.
+    pub latency: Option<String>,
+    /// What freshness is counted from.
+    pub freshness: Option<String>,
+}
+
+/// Where an event's times stand: in the timestamp that the promise names as its element. A latency without one is of the
+/// way through the mesh, from the record's own time; a freshness without one is of the contract's event time. A classified
+/// field is never it, for the newest time seen is shown.
+pub fn event_times(setting: Option<&str>, sla: &[SlaProperty], fields: &[Field]) -> EventTimes {
     let public = |field: &&Field| {
         let class = field.classification.as_deref();
         class.is_none_or(|class| ["public", "internal"].contains(&class))
@@ -188,23 +197,24 @@ pub fn event_time(setting: Option<&str>, sla: &[SlaProperty], fields: &[Field]) 
             .find(|field| field.path == path)
             .filter(public)
     };
-    if let Some(setting) = setting {
-        return find(setting).map(|field| field.path.clone());
-    }
-    let about_time = |given: &&SlaProperty| {
-        ["latency", "freshness"].contains(&full_name(given.property.trim()).as_str())
+    let element = |property: &str| {
+        let given = sla
+            .iter()
+            .filter(|given| full_name(given.property.trim()) == property);
+        let mut found = given.filter_map(|given| {
+            let element = given.element.as_deref()?;
+            // `object.field`, as ODCS writes it, or the field alone.
+            let inner = element.split_once('.').map(|(_, inner)| inner);
+            let field = find(element).or_else(|| find(inner?))?;
+            (field.kind == "timestamp").then(|| field.path.clone())
+        });
+        found.next()
     };
-    let elements = sla
-        .iter()
-        .filter(about_time)
-        .filter_map(|given| given.element.as_deref());
-    let found = elements.filter_map(|element| {
-        // `object.field`, as ODCS writes it, or the field alone.
-        let inner = element.split_once('.').map(|(_, inner)| inner);
-        let field = find(element).or_else(|| find(inner?))?;
-        (field.kind == "timestamp").then(|| field.path.clone())
-    });
-    found.into_iter().next()
+    EventTimes {
+        latency: element("latency"),
+        freshness: element("freshness")
+            .or_else(|| setting.and_then(find).map(|field| field.path.clone())),
+    }
 }
 
 fn full_name(given: &str) -> String {
@@ -503,7 +513,7 @@ mod tests {
     }
 
     #[test]
-    fn the_time_of_an_event_is_where_the_contract_says() {
+    fn the_times_of_an_event_are_where_the_contract_says() {
         let field = |path: &str, kind: &str, classification: Option<&str>| Field {
             path: path.to_owned(),
             kind: kind.to_owned(),
@@ -518,22 +528,24 @@ mod tests {
             field("born", "timestamp", Some("restricted")),
             field("id", "string", None),
         ];
-        let of = |setting, element: &str| {
+        let of = |property: &str, setting, element: &str| {
             let promise = SlaProperty {
                 element: Some(element.to_owned()),
-                ..given("ly", json!(1), "s")
+                ..given(property, json!(1), "s")
             };
-            event_time(setting, &[promise], &fields)
+            let EventTimes { latency, freshness } = event_times(setting, &[promise], &fields);
+            (latency.unwrap_or_default(), freshness.unwrap_or_default())
         };
+        let pair = |latency: &str, freshness: &str| (latency.to_owned(), freshness.to_owned());
+        assert_eq!(of("ly", Some("meta.sent"), ""), pair("", "meta.sent"));
         assert_eq!(
-            of(Some("meta.sent"), "call.at").as_deref(),
-            Some("meta.sent")
+            of("ly", Some("meta.sent"), "call.at"),
+            pair("at", "meta.sent")
         );
-        assert_eq!(of(None, "call.at").as_deref(), Some("at"));
-        assert_eq!(of(None, "call.meta.sent").as_deref(), Some("meta.sent"));
-        assert_eq!(of(None, "call.id"), None);
-        assert_eq!(of(None, "call.born"), None);
-        assert_eq!(of(Some("born"), "call.at"), None);
+        assert_eq!(of("freshness", Some("meta.sent"), "at"), pair("", "at"));
+        assert_eq!(of("ly", None, "call.meta.sent"), pair("meta.sent", ""));
+        assert_eq!(of("ly", None, "call.id"), pair("", ""));
+        assert_eq!(of("ly", Some("born"), "call.born"), pair("", ""));
     }
 
     #[test]

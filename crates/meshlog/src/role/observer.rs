@@ -11,7 +11,7 @@ use ::observer::{Observer, ObserverConfig, Watched, WatchedPort};
 use anyhow::Context;
 use contract::document::odcs::Odcs;
 use contract::document::{Document, parse};
-use contract::sla::{EventReader, Meter, Objective, event_time, objectives};
+use contract::sla::{EventReader, Meter, Objective, event_times, objectives};
 use governance::mesh::{Mesh, Port};
 use kafka::Cluster;
 use tokio::sync::watch;
@@ -202,12 +202,12 @@ fn promised(mesh: &Mesh, port: &Port) -> Option<Promised> {
         .unwrap_or_default();
     let fields = odcs.and_then(|odcs| contract::spec::derive(&odcs, &active.state.files).ok());
     let fields = fields.map(|spec| spec.fields).unwrap_or_default();
-    let time = event_time(active.settings.event_time.as_deref(), &sla, &fields);
+    let times = event_times(active.settings.event_time.as_deref(), &sla, &fields);
     let meter = EventReader::compile(&versions)
         .map_err(|error| error.to_string())
         .and_then(|reader| {
             let key = &active.key.properties;
-            let meter = Meter::compile(reader, &active.rules, key, time.as_deref());
+            let meter = Meter::compile(reader, &active.rules, key, &times);
             meter.map_err(|error| error.to_string())
         })
         .inspect_err(|error| {

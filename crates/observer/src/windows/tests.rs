@@ -1,7 +1,7 @@
 //! Windows over a cluster in memory, with a clock that the test turns.
 
 use super::*;
-use contract::sla::{EventReader, Meter, objectives};
+use contract::sla::{EventReader, EventTimes, Meter, objectives};
 use kafka::tx::{FakeCluster, FakePort, Fault, Stored};
 use std::cell::Cell;
 use std::collections::BTreeSet;
@@ -18,7 +18,8 @@ fn clock() -> i64 {
 }
 
 fn watched() -> Arc<Watched> {
-    let meter = Meter::compile(EventReader::default(), &[], &[], None).expect("compiles");
+    let meter =
+        Meter::compile(EventReader::default(), &[], &[], &EventTimes::default()).expect("compiles");
     let port = WatchedPort {
         address: PORT.to_owned(),
         inbox: format!("{PORT}.inbox"),

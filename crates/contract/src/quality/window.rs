@@ -28,7 +28,6 @@ pub struct RuleCount {
     pub at_least: bool,
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde asks for it")]
 fn is_false(value: &bool) -> bool {
     !value
 }

@@ -124,18 +124,12 @@ fn rule(library: &Library, counted: RuleCount) -> Option<(f64, bool)> {
     Some((figure, library.operator.admits(figure)))
 }
 
-#[expect(
-    clippy::cast_precision_loss,
-    reason = "a figure for people; counts below 2^53 are exact"
-)]
+/// A figure for people: counts below 2^53 are exact.
 pub(super) fn count(number: u64) -> f64 {
     number as f64
 }
 
-#[expect(
-    clippy::cast_precision_loss,
-    reason = "a figure for people; times below 2^53 ms are exact"
-)]
+/// A figure for people: times below 2^53 ms are exact.
 pub(super) fn real(number: i64) -> f64 {
     number as f64
 }

@@ -19,4 +19,3 @@ mod windows;
 
 pub use service::{Observer, ObserverConfig, ParseCounts, StartError};
 pub use watched::{Watched, WatchedPort};
-pub use windows::{Judged, Samples, Windows};

@@ -27,20 +27,20 @@ const MARKS: i64 = 2;
 
 /// How many events of a partition the enforcer has judged since the port began.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Judged {
+pub(crate) struct Judged {
     /// Accepted.
-    pub accepted: u64,
+    pub(crate) accepted: u64,
     /// Refused.
-    pub refused: u64,
+    pub(crate) refused: u64,
 }
 
 /// What the sampler found last.
 #[derive(Debug, Clone, Default)]
-pub struct Samples {
+pub(crate) struct Samples {
     /// The enforcer's counters by port and partition.
-    pub judged: BTreeMap<(String, i32), Judged>,
+    pub(crate) judged: BTreeMap<(String, i32), Judged>,
     /// `retention.ms` by port.
-    pub retention_ms: BTreeMap<String, i64>,
+    pub(crate) retention_ms: BTreeMap<String, i64>,
 }
 
 /// A partition that is being read.
@@ -104,7 +104,7 @@ impl Memory {
 }
 
 /// The loop's state.
-pub struct Windows<P> {
+pub(crate) struct Windows<P> {
     port: P,
     watched: watch::Receiver<Arc<Watched>>,
     samples: watch::Receiver<Samples>,
@@ -118,29 +118,20 @@ pub struct Windows<P> {
     open_ms: i64,
 }
 
-impl<P> std::fmt::Debug for Windows<P> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Windows")
-            .field("open_ms", &self.open_ms)
-            .field("lanes", &self.lanes.len())
-            .finish_non_exhaustive()
-    }
-}
-
 /// Where windows are written and how long they are.
 #[derive(Debug, Clone)]
-pub struct Output {
+pub(crate) struct Output {
     /// The topic.
-    pub observations: String,
+    pub(crate) observations: String,
     /// Length of a window.
-    pub length: Duration,
+    pub(crate) length: Duration,
     /// UTC ms.
-    pub clock: fn() -> i64,
+    pub(crate) clock: fn() -> i64,
 }
 
 impl<P: TransactionalPort + Outbox> Windows<P> {
     /// Windows over what `watched` says, written to `output`; `owned` is told which partitions are read here.
-    pub fn new(
+    pub(crate) fn new(
         port: P,
         watched: watch::Receiver<Arc<Watched>>,
         samples: watch::Receiver<Samples>,
@@ -164,7 +155,7 @@ impl<P: TransactionalPort + Outbox> Windows<P> {
     }
 
     /// Run until told to stop. What is open then is read again by who comes next.
-    pub fn run(mut self, stop: &AtomicBool) {
+    pub(crate) fn run(mut self, stop: &AtomicBool) {
         while !stop.load(Ordering::Relaxed) {
             self.step();
         }
@@ -172,7 +163,7 @@ impl<P: TransactionalPort + Outbox> Windows<P> {
     }
 
     /// One turn: take in what is new, read a record, end the window when it is over.
-    pub fn step(&mut self) {
+    pub(crate) fn step(&mut self) {
         self.follow();
         let left = self.open_ms + self.length_ms - (self.clock)();
         let wait = POLL.min(Duration::from_millis(u64::try_from(left).unwrap_or(0)));

@@ -75,7 +75,9 @@ fn footnote(slo: &PortSlo) -> Markup {
                     "Measured by the observer in windows of " (figure_text(seconds(length))) " s; the last one ended "
                     (timestamp(&time_text(to))) "."
                 },
-                _ => "No window has ended yet: an observer measures what is promised (" code { "meshlog observer" } ").",
+                _ => {
+                    "No window has ended yet: an observer measures what is promised (" code { "meshlog observer" } ")."
+                },
             }
         }
     }

@@ -5,7 +5,7 @@
 
 use crate::service::Shared;
 use crate::watched::WatchedPort;
-use contract::sla::{Board, Objective, Recorded, Standing, State, stand};
+use contract::sla::{Board, Objective, Observation, Recorded, Standing, State, stand};
 use governance::body::{SloReport, SloTurn};
 use governance::proposal::{ACTOR, AUTHENTICATED_BY, SLO_BREACHED, SLO_RECOVERED};
 use kafka::{Header, LogEvent, LogReader, Outgoing};
@@ -19,10 +19,12 @@ const OBSERVER: &str = "system:observer";
 const DECIDED_WITHIN: Duration = Duration::from_secs(30);
 
 pub(crate) struct Judge {
-    pub(crate) shared: Shared,
-    pub(crate) reader: LogReader,
+    shared: Shared,
+    reader: LogReader,
     board: Board,
     proposed: BTreeMap<(String, String, bool), Instant>,
+    /// Whether a window came since the ports were judged last.
+    news: bool,
 }
 
 impl Judge {
@@ -32,6 +34,7 @@ impl Judge {
             reader,
             board: Board::default(),
             proposed: BTreeMap::new(),
+            news: false,
         }
     }
 
@@ -41,10 +44,14 @@ impl Judge {
             match event {
                 LogEvent::Record(record) => {
                     let key = record.key.as_deref().map(String::from_utf8_lossy);
-                    self.board
-                        .take(&key.unwrap_or_default(), record.value.as_deref());
+                    let key = key.unwrap_or_default();
+                    self.news |= key.starts_with(Observation::PREFIX);
+                    self.board.take(&key, record.value.as_deref());
                 }
-                LogEvent::EndReached { .. } => self.judge().await,
+                LogEvent::EndReached { .. } if std::mem::take(&mut self.news) => {
+                    self.judge().await;
+                }
+                LogEvent::EndReached { .. } => {}
                 LogEvent::Trouble(why) => {
                     tracing::warn!(reason = %why, "the observations cannot be read now");
                 }

@@ -59,7 +59,7 @@ pub(crate) fn port_json(mesh: &Mesh, info: &PortInfo<'_>) -> Value {
         "key": contract.map(|contract| &contract.key),
         "mode": contract.map(|contract| &contract.settings.mode),
         "schemas": info.active().map(|active| &active.bindings),
-        "activations": activations,
+        "activations": activations, "breaches": info.port.breaches.keys().collect::<Vec<_>>(),
         "readers": model::readers(mesh, &body.contract_id).collect::<Vec<_>>(),
         "opened_seq": info.port.opened.created_seq,
         "opened_at": time_text(info.port.opened.changed_ms),

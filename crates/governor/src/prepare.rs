@@ -224,3 +224,53 @@ fn known_text<'a>(mesh: &'a Mesh, document: &Document) -> Option<&'a str> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use governance::body::{SloReport, SloTurn};
+
+    fn breach(actor: Option<&str>) -> Proposal {
+        let report = SloReport {
+            port: "a.b.c.v1".to_owned(),
+            version: "1.0.0".to_owned(),
+            objective: "latency".to_owned(),
+            kind: "promise".to_owned(),
+            promised: "at most 5 s".to_owned(),
+            measured: "7".to_owned(),
+            unit: "s".to_owned(),
+            window_start: 0,
+            window_end: 60_000,
+        };
+        Proposal {
+            id: "x#1".to_owned(),
+            actor: actor.map(str::to_owned),
+            authenticated_by: None,
+            request: Request::RecordSlo(SloTurn::Breached, report),
+        }
+    }
+
+    #[test]
+    fn only_the_observer_records_how_promises_stand() {
+        let mut people = People::default();
+        let (key, entry) = People::secret_entry(&[1; 32]);
+        let secret = serde_json::to_vec(&entry).expect("serializes");
+        people.apply(&key, Some(&secret)).expect("applies");
+        let mut command = |channel: Channel, actor| {
+            prepare(&Mesh::default(), &mut people, &channel, breach(actor), 0).command
+        };
+        let recorded = command(Channel::Mesh, Some(OBSERVER));
+        assert!(matches!(recorded, Command::RecordSlo(..)), "{recorded:?}");
+        // On a domain's topic a header says nothing.
+        let domain = || Channel::Domain("flights".to_owned());
+        for (channel, actor) in [
+            (domain(), Some(OBSERVER)),
+            (Channel::Mesh, Some("ann")),
+            (Channel::Mesh, Some(PROVISIONER)),
+            (Channel::Mesh, None),
+        ] {
+            let refused = command(channel, actor);
+            assert!(matches!(refused, Command::Unreadable(_)), "{refused:?}");
+        }
+    }
+}

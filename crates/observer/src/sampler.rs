@@ -12,6 +12,8 @@ use tokio::sync::watch;
 const COUNTERS: Duration = Duration::from_secs(10);
 /// Groups are listed so often at least; each group costs a question to its coordinator.
 const GROUPS: Duration = Duration::from_secs(30);
+/// A group that reads none of our ports is asked again after so many rounds: a cluster may have thousands of them.
+const ROUNDS_LEFT_OUT: u32 = 5;
 /// A topic's retention is asked so often: it changes by an operator's hand.
 const RETENTION: Duration = Duration::from_secs(300);
 
@@ -28,6 +30,7 @@ impl Sampler {
         let (counters, groups) = (COUNTERS.min(window / 2), GROUPS.min(window * 2));
         let mut asked: BTreeMap<String, Instant> = BTreeMap::new();
         let mut listed: Option<Instant> = None;
+        let mut left_out = BTreeMap::new();
         loop {
             let ports = self.shared.owned_ports();
             self.counters(&ports).await;
@@ -39,7 +42,7 @@ impl Sampler {
             }
             if listed.is_none_or(|at| at.elapsed() >= groups) {
                 listed = Some(Instant::now());
-                if let Err(error) = self.consumers().await {
+                if let Err(error) = self.consumers(&mut left_out).await {
                     tracing::debug!(%error, "the groups cannot be listed now");
                 }
             }
@@ -84,24 +87,21 @@ impl Sampler {
     }
 
     /// Every group with a position on a port whose first partition is read here, but for our own.
-    async fn consumers(&self) -> Result<(), AdminError> {
-        let ports = self.shared.led_ports();
-        let mut ends = BTreeMap::new();
-        let mut topics = Vec::new();
-        for port in &ports {
-            ends.insert(
-                port.address.clone(),
-                self.admin.end_offsets(&port.address).await?,
-            );
+    async fn consumers(&self, left_out: &mut BTreeMap<String, u32>) -> Result<(), AdminError> {
+        let (mut ends, mut topics) = (BTreeMap::new(), Vec::new());
+        for port in self.shared.led_ports() {
+            let found = self.admin.end_offsets(&port.address).await?;
+            ends.insert(port.address.clone(), found);
             topics.push((port.address.clone(), port.partitions));
         }
         if topics.is_empty() {
             return Ok(());
         }
         let ours = format!("{}.", self.shared.config.mesh);
-        let now = (self.shared.config.clock)();
-        for group in self.admin.groups().await? {
-            if group.name.starts_with(&ours) || group.name.is_empty() {
+        let groups = self.admin.groups().await?;
+        left_out.retain(|name, _| groups.iter().any(|group| group.name == *name));
+        for group in groups {
+            if group.name.starts_with(&ours) || is_left_out(left_out, &group.name) {
                 continue;
             }
             let positions = match self.admin.positions(&group.name, &topics).await {
@@ -111,7 +111,11 @@ impl Sampler {
                     continue;
                 }
             };
-            for consumer in seen(&group, &positions, &ends, now) {
+            let consumers = seen(&group, &positions, &ends, (self.shared.config.clock)());
+            if consumers.is_empty() {
+                left_out.insert(group.name, ROUNDS_LEFT_OUT);
+            }
+            for consumer in consumers {
                 self.write(&consumer).await;
             }
         }
@@ -130,6 +134,17 @@ impl Sampler {
         if let Err(error) = self.shared.producer.send(record).await {
             tracing::debug!(%error, "a consumer could not be noted");
         }
+    }
+}
+
+/// Whether a group is passed over in this round.
+fn is_left_out(left_out: &mut BTreeMap<String, u32>, group: &str) -> bool {
+    match left_out.get_mut(group) {
+        Some(rounds) if *rounds > 0 => {
+            *rounds -= 1;
+            true
+        }
+        Some(_) | None => group.is_empty(),
     }
 }
 

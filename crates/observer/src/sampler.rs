@@ -79,9 +79,9 @@ impl Sampler {
         let described = self.admin.describe_topic(address).await.ok().flatten();
         let retention = described.and_then(|topic| topic.configs.get("retention.ms")?.parse().ok());
         if let Some(ms) = retention {
-            let put =
-                |samples: &mut Samples| drop(samples.retention_ms.insert(address.to_owned(), ms));
-            self.samples.send_modify(put);
+            self.samples.send_modify(|samples| {
+                samples.retention_ms.insert(address.to_owned(), ms);
+            });
         }
         retention.is_some()
     }

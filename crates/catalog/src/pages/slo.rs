@@ -176,6 +176,9 @@ fn figure_text(figure: f64) -> String {
     if figure.is_infinite() {
         return "for ever".to_owned();
     }
+    if figure > 0.0 && figure < 0.001 {
+        return "below 0.001".to_owned();
+    }
     let digits = if figure.abs() < 10.0 { 1000.0 } else { 10.0 };
     ((figure * digits).round() / digits).to_string()
 }
@@ -195,6 +198,7 @@ mod tests {
     fn figures_have_as_many_digits_as_they_are_worth() {
         assert_eq!(figure_text(0.123_456), "0.123");
         assert_eq!(figure_text(99.97), "100");
+        assert_eq!(figure_text(0.000_02), "below 0.001");
         assert_eq!(figure_text(12.34), "12.3");
         assert_eq!(figure_text(f64::INFINITY), "for ever");
     }

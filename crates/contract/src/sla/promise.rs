@@ -237,6 +237,7 @@ fn promise(given: &SlaProperty) -> Objective {
         other => other.to_string(),
     };
     let shown = match &given.unit {
+        Some(unit) if unit::is_percent(unit) => format!("{shown} %"),
         Some(unit) => format!("{shown} {unit}"),
         None => shown,
     };

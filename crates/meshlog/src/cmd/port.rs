@@ -108,6 +108,7 @@ fn print_slo(slo: &Value) -> std::io::Result<()> {
 
 fn slo_row(objective: &Value) -> Value {
     let with = |figure: &Value, unit: &str| match figure.as_f64() {
+        Some(figure) if figure > 0.0 && figure < 0.001 => format!("below 0.001 {unit}"),
         Some(figure) => format!("{} {unit}", (figure * 1000.0).round() / 1000.0),
         None => "-".to_owned(),
     };

@@ -233,8 +233,10 @@ impl<P: TransactionalPort + Outbox> Windows<P> {
         let lanes = std::mem::take(&mut self.lanes);
         for (partition, mut lane) in lanes {
             let (window, memory) = self.window(&mut lane, &partition, &samples, late);
-            if self.send(&window, now).is_err() {
-                break; // the commit says so too
+            if let Err(broken) = self.send(&window, now) {
+                tracing::warn!(why = %broken, "a window cannot be written; its events are read again");
+                self.open_ms = window_start(now, self.length_ms);
+                return self.port.abort(); // positions follow
             }
             progress.push(Progress {
                 topic: partition.0.clone(),

@@ -144,9 +144,10 @@ fn consume(mesh: &TestMesh, topic: &str, group: &str, most: usize) {
             seen += 1;
             read.insert(record.partition, record.offset + 1);
         });
-        match polled {
-            Polled::Record if seen >= most => Ok(()),
-            other => Err(format!("{other:?}")),
+        if polled == Polled::Record && seen >= most {
+            Ok(())
+        } else {
+            Err(format!("{polled:?}"))
         }
     });
     let progress: Vec<Progress> = read
@@ -189,7 +190,7 @@ fn promises_are_kept_broken_and_kept_again_beside_their_figures() {
     let breach = facts
         .iter()
         .find(|fact| fact["body"]["objective"] == "frequency");
-    let breach = &breach.unwrap_or_else(|| panic!("{facts:?}"))["body"];
+    let breach = &breach.expect("the breach is a fact")["body"];
     assert_eq!(breach["port"], port.address.as_str());
     assert_eq!(
         (&breach["version"], &breach["promised"], &breach["unit"]),

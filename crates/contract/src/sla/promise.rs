@@ -232,10 +232,8 @@ fn promise(given: &SlaProperty) -> Objective {
     let name = full_name(given.property.trim());
     let (figure, unit) = figure(given);
     let demand = demand(&name, figure, &unit);
-    let shown = match &given.value {
-        Value::String(text) => text.clone(),
-        other => other.to_string(),
-    };
+    let text = given.value.as_str().map(str::to_owned);
+    let shown = text.unwrap_or_else(|| given.value.to_string());
     let shown = match &given.unit {
         Some(unit) if unit::is_percent(unit) => format!("{shown} %"),
         Some(unit) => format!("{shown} {unit}"),

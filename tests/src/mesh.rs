@@ -62,8 +62,15 @@ impl TestMesh {
     /// Starts a mesh.
     #[track_caller]
     pub fn start_on(name: &str, kafka: Kafka) -> Self {
+        Self::start_configured(name, kafka, "")
+    }
+
+    /// Starts a mesh with a configuration file of its own.
+    #[track_caller]
+    pub fn start_configured(name: &str, kafka: Kafka, configuration: &str) -> Self {
         let id = unique(name);
         let home = tempfile::tempdir().expect("a temporary directory");
+        std::fs::write(home.path().join("meshlog.toml"), configuration).expect("writes");
         let mut command = up(&id, home.path(), kafka);
         let (child, ready) = launch(&mut command, home.path());
         Self {

@@ -92,6 +92,11 @@ impl CatalogConfig {
         format!("{}.people", self.shown.mesh)
     }
 
+    /// The topic of windows and consumers.
+    pub fn observations_topic(&self) -> String {
+        format!("{}.observations", self.shown.mesh)
+    }
+
     /// The enforcer's consumer group.
     pub fn enforcer_group(&self) -> String {
         format!("{}.enforcer", self.shown.mesh)

@@ -88,6 +88,7 @@ pub struct CatalogHandle {
     site: Site,
     stop: oneshot::Sender<()>,
     task: JoinHandle<()>,
+    following: JoinHandle<()>,
 }
 
 /// Start following the mesh. Returns before the log is read; see [`Views::ready`].
@@ -98,8 +99,11 @@ pub async fn start(config: CatalogConfig) -> Result<CatalogHandle, StartError> {
     let (sender, receiver) = watch::channel(Arc::new(View::default()));
     let views = Views(receiver);
     let stats = KafkaStats::new(&config)?;
+    let (cluster, observations) = (config.cluster.clone(), config.observations_topic());
     let (shown, hooks) = (config.shown.clone(), config.hooks.clone());
     let site = Site::new(views.clone(), shown, hooks, Arc::new(stats));
+    let observed = site.observed().clone();
+    let following = tokio::spawn(observed.follow(cluster, observations, now_ms));
     // Folding a snapshot takes as long as it has facts.
     let projector = tokio::task::spawn_blocking(move || Projector::new(config, sender)).await??;
     let (stop, stopped) = oneshot::channel();
@@ -109,7 +113,16 @@ pub async fn start(config: CatalogConfig) -> Result<CatalogHandle, StartError> {
         site,
         stop,
         task,
+        following,
     })
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "says how far back windows are read; no fact holds it"
+)]
+fn now_ms() -> i64 {
+    jiff::Timestamp::now().as_millisecond()
 }
 
 impl CatalogHandle {
@@ -130,6 +143,7 @@ impl CatalogHandle {
 
     /// Stop following and leave a snapshot behind.
     pub async fn stop(self) {
+        self.following.abort();
         if self.stop.send(()).is_err() {
             tracing::warn!("the projector had stopped before");
         }

@@ -21,6 +21,7 @@ pub mod stats;
 pub mod view;
 
 mod model;
+mod observed;
 mod pages;
 mod projector;
 mod text;
@@ -28,5 +29,6 @@ mod text;
 pub use api::Site;
 pub use config::{CatalogConfig, Hooks, Provisioning, Shown};
 pub use handle::{CatalogHandle, Gone, StartError, Views, start};
+pub use observed::Observed;
 pub use stats::{Counted, Counters, LivePort, PortStats, RunState, StatsAnswer, StatsError};
 pub use view::{Freshness, View};

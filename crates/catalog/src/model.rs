@@ -174,8 +174,7 @@ pub(crate) fn rule_json(rule: &body::StoredRule) -> Value {
     let decides = match read.as_ref().map(|rule| (rule.scope(), rule.mode)) {
         Some((Scope::Event, Mode::Enforce)) => "refuses",
         Some((Scope::Event, Mode::Shadow)) => "shadow",
-        // Rules over windows of events are kept; nothing measures them yet.
-        Some((Scope::Window, _)) => "not measured yet",
+        Some((Scope::Window, _)) => "measured",
         None => "unknown to this build",
     };
     json!({

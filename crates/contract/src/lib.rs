@@ -10,7 +10,7 @@
 //! [`version`] (what the machine takes from it), [`quality`] (rules over the content), [`framing`],
 //! [`avro`], [`json`], [`protobuf`] behind [`validator`], [`key_schema`] and [`cloud_events`] (what stands around a value), [`rule`] and
 //! [`verdict`] (the judge), [`mod@source`] (a schema and what it refers to), [`compat`] and [`change`] (evolution),
-//! [`canonical`] (identity of schemas), [`tags`] (inside their texts), [`row`]
+//! [`sla`] (promises measured), [`canonical`] (identity of schemas), [`tags`] (inside their texts), [`row`]
 //! (events from CSV and JSON lines).
 //!
 //! A producer can ask the judge before it sends:
@@ -52,6 +52,7 @@ pub mod rule;
 pub mod schema;
 pub mod schema_error;
 pub mod settings;
+pub mod sla;
 pub mod source;
 pub mod spec;
 pub mod tags;

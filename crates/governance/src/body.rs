@@ -6,14 +6,14 @@
 
 mod earlier;
 
-pub use earlier::{ContractVersionV1, ContractVersionV2, SettingsV1};
-
+pub use crate::slo::{SloReport, SloTurn};
 use contract::document::{self, Document};
 use contract::key_schema;
 use contract::quality::QualityRule;
 use contract::settings::{CloudEvents, LogicalTypes, Mode, Settings, Treatment};
 use contract::source::Imported;
 use contract::spec::{self, Encoding, Spec};
+pub use earlier::{ContractVersionV1, ContractVersionV2, SettingsV1};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 

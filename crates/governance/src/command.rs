@@ -46,6 +46,8 @@ pub enum Command {
     RecordRedrive(body::Redriven),
     /// Record what a circuit breaker did, hold a port, or reset its breaker.
     Breaker(BreakerAct),
+    /// Record that a promise is breached, or kept again.
+    RecordSlo(body::SloTurn, body::SloReport),
     /// A proposal that could not be read; it is refused, and the refusal is a fact.
     Unreadable(Vec<body::Refusal>),
 }
@@ -59,6 +61,7 @@ impl Command {
             Command::Activate(_) => "activate",
             Command::RecordRedrive(_) => "redriven",
             Command::Breaker(_) => "breaker",
+            Command::RecordSlo(..) => "slo",
             Command::Unreadable(_) => "unreadable",
         }
     }
@@ -74,6 +77,7 @@ impl Command {
             | Command::Activate(_)
             | Command::RecordRedrive(_)
             | Command::Breaker(_)
+            | Command::RecordSlo(..)
             | Command::Unreadable(_) => Vec::new(),
         }
     }

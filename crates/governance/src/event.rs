@@ -2,7 +2,7 @@
 
 use crate::body::{
     Activated, ContractVersion, ContractVersionV1, ContractVersionV2, Domain, Founded, Port,
-    Product, Redriven, Rejected, Team,
+    Product, Redriven, Rejected, SloReport, Team,
 };
 use crate::breaker::Breaker;
 use apache_avro::Schema;
@@ -125,6 +125,10 @@ events! {
     BreakerHeld(Breaker) = "mesh.port.breaker.held.v1",
     /// Somebody reset a port's circuit breaker.
     BreakerReset(Breaker) = "mesh.port.breaker.reset.v1",
+    /// A promise of a port is breached.
+    SloBreached(SloReport) = "mesh.port.slo.breached.v1",
+    /// A promise of a port is kept again.
+    SloRecovered(SloReport) = "mesh.port.slo.recovered.v1",
     /// A proposal was refused.
     ProposalRejected(Rejected) = "mesh.proposal.rejected.v1",
 }
@@ -153,6 +157,7 @@ impl Event {
             | Event::BreakerClosed(body)
             | Event::BreakerHeld(body)
             | Event::BreakerReset(body) => format!("port/{}", body.port),
+            Event::SloBreached(body) | Event::SloRecovered(body) => format!("port/{}", body.port),
             Event::ProposalRejected(_) => format!("proposal/{proposal_id}"),
         }
     }

@@ -24,3 +24,4 @@ pub mod outcome;
 pub mod people;
 pub mod proposal;
 pub mod refusal;
+mod slo;

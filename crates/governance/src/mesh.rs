@@ -85,6 +85,10 @@ pub struct Port {
     pub opened: Entity<body::Port>,
     /// Activations in order; the last one is in force.
     pub activations: Vec<Activation>,
+    /// Promises that are breached, by their name. Left out where there are none, so that logs without a breach keep
+    /// their state hash.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub breaches: BTreeMap<String, Breach>,
     /// The circuit breaker, once there is a fact about it. Without one the state's bytes are what they were before
     /// there were breakers.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -102,6 +106,17 @@ pub struct BreakerState {
     pub reset_seq: Option<u64>,
     /// The breaker after the newest fact.
     pub state: Breaker,
+}
+
+/// A promise that is breached.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Breach {
+    /// The fact.
+    pub seq: u64,
+    /// Its time, UTC ms.
+    pub time_ms: i64,
+    /// What was promised, and what was measured.
+    pub report: body::SloReport,
 }
 
 /// A contract version put in force.
@@ -199,6 +214,21 @@ impl Mesh {
                 self.change_breaker(fact, body, None);
             }
             Event::BreakerReset(body) => self.change_breaker(fact, body, Some(fact.seq)),
+            Event::SloBreached(body) => {
+                if let Some(port) = self.ports.get_mut(&body.port) {
+                    let breach = Breach {
+                        seq: fact.seq,
+                        time_ms: fact.time_ms,
+                        report: body.clone(),
+                    };
+                    port.breaches.insert(body.objective.clone(), breach);
+                }
+            }
+            Event::SloRecovered(body) => {
+                if let Some(port) = self.ports.get_mut(&body.port) {
+                    port.breaches.remove(&body.objective);
+                }
+            }
             // Acts, and not the state of anything.
             Event::QuarantineRedriven(_) | Event::ProposalRejected(_) => {}
         }
@@ -228,6 +258,7 @@ impl Mesh {
             opened,
             activations: Vec::new(),
             breaker: None,
+            breaches: BTreeMap::new(),
         };
         self.ports.insert(body.address.clone(), port);
     }

@@ -4,7 +4,7 @@
 //! written (YAML or JSON), or a bundle: documents with the schema files that they name.
 //! Source: CloudEvents 1.0.2, Kafka protocol binding, sections 3.2 and 3.3.
 
-use crate::body::{Activated, Redriven, Refusal};
+use crate::body::{Activated, Redriven, Refusal, SloReport, SloTurn};
 use crate::breaker::BreakerAct;
 use crate::refusal::{Code, refuse};
 use serde::{Deserialize, Serialize};
@@ -22,6 +22,10 @@ pub const REDRIVEN_TYPE: &str = "application/vnd.meshlog.redriven+json";
 pub const BREAKER: &str = "mesh.proposal.breaker.v1";
 /// Media type of such an act at the API.
 pub const BREAKER_TYPE: &str = "application/vnd.meshlog.breaker+json";
+/// `type` of the observer's record of a breach.
+pub const SLO_BREACHED: &str = "mesh.proposal.slo.breached.v1";
+/// `type` of the observer's record of a recovery.
+pub const SLO_RECOVERED: &str = "mesh.proposal.slo.recovered.v1";
 /// `datacontenttype` of a [`Bundle`].
 pub const BUNDLE: &str = "application/vnd.meshlog.bundle+json";
 /// CloudEvents attribute with the principal that the API has authenticated; believed on `mesh.proposals` only.
@@ -74,6 +78,8 @@ pub enum Request {
     RecordRedrive(Redriven),
     /// Do or record something about a circuit breaker.
     Breaker(BreakerAct),
+    /// Record that a promise turned.
+    RecordSlo(SloTurn, SloReport),
     /// It cannot be read; the reasons are the answer.
     Unreadable(Vec<Refusal>),
 }
@@ -190,6 +196,8 @@ fn proposal(attributes: Attributes, data: &[u8]) -> Proposal {
                 Request::Unreadable(vec![refuse(Code::Breaker, "", "", message, way_out)])
             }
         },
+        SLO_BREACHED => slo(SloTurn::Breached, data),
+        SLO_RECOVERED => slo(SloTurn::Recovered, data),
         other => {
             let message = format!("command `{other}` is not known");
             let refusal = refuse(
@@ -207,6 +215,16 @@ fn proposal(attributes: Attributes, data: &[u8]) -> Proposal {
         actor: attributes.actor,
         authenticated_by: attributes.authenticated_by,
         request,
+    }
+}
+
+fn slo(turn: SloTurn, data: &[u8]) -> Request {
+    match serde_json::from_slice(data) {
+        Ok(report) => Request::RecordSlo(turn, report),
+        Err(error) => {
+            let message = format!("the record of the promise does not parse: {error}");
+            Request::Unreadable(vec![refuse(Code::Slo, "", "", message, "")])
+        }
     }
 }
 

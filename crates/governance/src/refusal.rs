@@ -55,6 +55,8 @@ codes! {
     Redrive = "MESH-2016",
     /// The act about a circuit breaker does not fit the port.
     Breaker = "MESH-2030",
+    /// The record of a breach or a recovery does not fit the port.
+    Slo = "MESH-2031",
 }
 
 /// A refusal.

@@ -16,6 +16,8 @@ pub const PROVISIONER: &str = "system:provisioner";
 
 /// The actor of what the enforcers propose.
 pub const ENFORCER: &str = "system:enforcer";
+/// The actor of the observer's own proposals.
+pub const OBSERVER: &str = "system:observer";
 
 /// A proposal, ready to be decided.
 #[derive(Debug)]
@@ -50,22 +52,28 @@ pub fn prepare(
     let (actor, authenticated_by, domain, actor_entry) = identify(people, channel, &proposal);
     let id = proposal.id;
     let from_provisioner = actor == PROVISIONER;
+    let from_observer = actor == OBSERVER;
     let mut entries = Vec::new();
     let command = match proposal.request {
         Request::Apply(bundle) => read_bundle(mesh, people, &bundle, &id, &mut entries),
         Request::Activate(activated) if from_provisioner => Command::Activate(activated),
-        Request::Activate(_) => Command::Unreadable(vec![not_for_domains(
+        Request::Activate(_) => Command::Unreadable(vec![not_yours(
             "only the provisioner puts contract versions in force",
             "apply the contract; activation follows by itself",
         )]),
         Request::RecordRedrive(redriven) => Command::RecordRedrive(redriven),
         Request::Breaker(act) if act.is_enforcers() && actor != ENFORCER => {
-            Command::Unreadable(vec![not_for_domains(
+            Command::Unreadable(vec![not_yours(
                 "only the enforcer says that a circuit breaker opened or closed by itself",
                 "`hold` and `reset` are for people",
             )])
         }
         Request::Breaker(act) => Command::Breaker(act),
+        Request::RecordSlo(turn, report) if from_observer => Command::RecordSlo(turn, report),
+        Request::RecordSlo(..) => Command::Unreadable(vec![not_yours(
+            "only the observer records how promises stand",
+            "nothing is to be done: an observer measures what the contract promises",
+        )]),
         Request::Unreadable(reasons) => Command::Unreadable(reasons),
     };
     let stamp = Stamp {
@@ -113,7 +121,7 @@ fn identify(people: &mut People, channel: &Channel, proposal: &Proposal) -> Iden
     }
 }
 
-fn not_for_domains(message: &str, way_out: &str) -> Refusal {
+fn not_yours(message: &str, way_out: &str) -> Refusal {
     Refusal {
         code: governance::refusal::Code::UnknownCommand
             .as_str()
@@ -270,6 +278,52 @@ mod tests {
         ] {
             assert_eq!(is_taken(channel, actor, closed.clone()), says, "{actor}");
             assert_eq!(is_taken(channel, actor, reset.clone()), resets, "{actor}");
+        }
+    }
+
+    use governance::body::{SloReport, SloTurn};
+
+    fn breach(actor: Option<&str>) -> Proposal {
+        let report = SloReport {
+            port: "a.b.c.v1".to_owned(),
+            version: "1.0.0".to_owned(),
+            objective: "latency".to_owned(),
+            kind: "promise".to_owned(),
+            promised: "at most 5 s".to_owned(),
+            measured: "7".to_owned(),
+            unit: "s".to_owned(),
+            window_start: 0,
+            window_end: 60_000,
+        };
+        Proposal {
+            id: "x#1".to_owned(),
+            actor: actor.map(str::to_owned),
+            authenticated_by: None,
+            request: Request::RecordSlo(SloTurn::Breached, report),
+        }
+    }
+
+    #[test]
+    fn only_the_observer_records_how_promises_stand() {
+        let mut people = People::default();
+        let (key, entry) = People::secret_entry(&[1; 32]);
+        let secret = serde_json::to_vec(&entry).expect("serializes");
+        people.apply(&key, Some(&secret)).expect("applies");
+        let mut command = |channel: Channel, actor| {
+            prepare(&Mesh::default(), &mut people, &channel, breach(actor), 0).command
+        };
+        let recorded = command(Channel::Mesh, Some(OBSERVER));
+        assert!(matches!(recorded, Command::RecordSlo(..)), "{recorded:?}");
+        // On a domain's topic a header says nothing.
+        let domain = || Channel::Domain("flights".to_owned());
+        for (channel, actor) in [
+            (domain(), Some(OBSERVER)),
+            (Channel::Mesh, Some("ann")),
+            (Channel::Mesh, Some(PROVISIONER)),
+            (Channel::Mesh, None),
+        ] {
+            let refused = command(channel, actor);
+            assert!(matches!(refused, Command::Unreadable(_)), "{refused:?}");
         }
     }
 }

@@ -19,7 +19,7 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use crate::client::Context;
 use crate::cluster::{AskError, Cluster, ClusterError};
 
-pub use groups::Committed;
+pub use groups::{Committed, Group, GroupPosition};
 
 /// How long one administrative request may take.
 const LIMIT: Duration = Duration::from_secs(20);

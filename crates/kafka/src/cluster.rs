@@ -204,6 +204,23 @@ impl Cluster {
         })
     }
 
+    /// Every group, with its state and how many members it has.
+    pub(crate) fn groups(
+        &self,
+        timeout: Duration,
+    ) -> Result<Vec<(String, String, usize)>, AskError> {
+        let list = self.ask(|client| client.fetch_group_list(None, timeout))?;
+        let groups = list.groups().iter();
+        let group = |found: &rdkafka::groups::GroupInfo| {
+            (
+                found.name().to_owned(),
+                found.state().to_owned(),
+                found.members().len(),
+            )
+        };
+        Ok(groups.map(group).collect())
+    }
+
     /// How many members a group has.
     pub(crate) fn members(&self, group: &str, timeout: Duration) -> Result<usize, AskError> {
         let list = self.ask(|client| client.fetch_group_list(Some(group), timeout))?;

@@ -33,7 +33,8 @@ mod start;
 mod transaction;
 
 pub use admin::{
-    Admin, AdminError, Committed, PartitionEnds, TopicDescription, TopicOutcome, TopicSpec,
+    Admin, AdminError, Committed, Group, GroupPosition, PartitionEnds, TopicDescription,
+    TopicOutcome, TopicSpec,
 };
 pub use cluster::{Cluster, ClusterError, library_version};
 pub use log_writer::{LogCore, LogWriter, LogWriterConfig, WriterStatus};

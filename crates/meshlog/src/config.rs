@@ -33,6 +33,8 @@ pub(crate) struct Config {
     pub(crate) gateway: Gateway,
     /// Metrics of roles that listen for nothing else.
     pub(crate) metrics: Metrics,
+    /// The observer.
+    pub(crate) observer: Observer,
     /// Kafka.
     pub(crate) kafka: Kafka,
     /// Client commands.
@@ -119,6 +121,14 @@ pub(crate) struct Gateway {
 pub(crate) struct Metrics {
     /// Where enforcer and governor serve /metrics when they run alone, as `HOST:PORT`; empty = nowhere.
     pub(crate) listen: String,
+}
+
+/// `[observer]`
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Observer {
+    /// Length of a window.
+    pub(crate) window_seconds: u64,
 }
 
 /// `[kafka]`

@@ -20,4 +20,5 @@ mod registries;
 mod registry;
 mod rules;
 mod script;
+mod slo;
 mod unreadable;

@@ -5,11 +5,13 @@
 use super::Site;
 use super::ports::port_stats;
 use crate::model;
+use crate::observed::PortSlo;
 use crate::stats::{RunState, StatsAnswer};
 use crate::view::{Freshness, View};
 use axum::extract::State;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
+use contract::sla::{Standing, State as SloState};
 use futures_util::{StreamExt, stream};
 use std::fmt::{Display, Write};
 use std::time::Duration;
@@ -36,6 +38,7 @@ pub(crate) async fn metrics(State(site): State<Site>) -> Response {
     let mut known: Vec<StatsAnswer> = answers.into_iter().filter_map(Result::ok).collect();
     known.sort_by(|a, b| a.port.cmp(&b.port));
     ports_text(&mut text, &known);
+    slo_text(&mut text, &site, &view);
     for more in &site.hooks().metrics {
         text.0.push_str(&more());
     }
@@ -82,6 +85,65 @@ fn projector_text(text: &mut Text, view: &View, version: &str) {
         let metric = format!("meshlog_{name}");
         text.head(&metric, "gauge", &format!("Number of {name}."));
         text.line(&metric, &[], count);
+    }
+}
+
+/// How the promises stand, and who reads.
+fn slo_text(text: &mut Text, site: &Site, view: &View) {
+    let ports: Vec<(String, PortSlo)> = model::ports(&view.mesh)
+        .filter_map(|info| {
+            let (_, approved) = info.contract?;
+            let slo = site.observed().port(&info, &view.details().get(approved));
+            Some((info.body.address.clone(), slo))
+        })
+        .collect();
+    let metrics: [(&str, &str, fn(&Standing) -> Option<f64>); 3] = [
+        (
+            "meshlog_slo_measured",
+            "Figure of the last window that counts, in the promise's unit.",
+            |it| it.measured,
+        ),
+        (
+            "meshlog_slo_kept_ratio",
+            "Share of the windows of the last 24 h that are as promised.",
+            |it| it.kept_percent.map(|percent| percent / 100.0),
+        ),
+        (
+            "meshlog_slo_breached",
+            "1 while the promise is breached.",
+            |it| Some(f64::from(u8::from(it.state == SloState::Breached))),
+        ),
+    ];
+    for (name, help, of) in metrics {
+        text.head(name, "gauge", help);
+        for (port, slo) in &ports {
+            for standing in slo
+                .standings
+                .iter()
+                .filter(|it| it.state != SloState::NotMeasured)
+            {
+                if let Some(figure) = of(standing).filter(|figure| figure.is_finite()) {
+                    text.line(
+                        name,
+                        &[("port", port), ("objective", &standing.name)],
+                        figure,
+                    );
+                }
+            }
+        }
+    }
+    let name = "meshlog_consumer_lag";
+    text.head(
+        name,
+        "gauge",
+        "Offsets a consumer group is behind on a port, at most.",
+    );
+    for consumer in ports.iter().flat_map(|(_, slo)| &slo.consumers) {
+        text.line(
+            name,
+            &[("port", &consumer.port), ("group", &consumer.group)],
+            consumer.lag,
+        );
     }
 }
 

@@ -17,6 +17,7 @@ mod products;
 mod proposals;
 mod schemas;
 mod search;
+mod slo;
 
 pub(crate) use contracts::find as find_version;
 pub(crate) use moment::time_text;
@@ -25,6 +26,7 @@ pub(crate) use problem::{Problem, no_port, no_product, no_version};
 
 use crate::config::{Hooks, Shown};
 use crate::handle::Views;
+use crate::observed::Observed;
 use crate::pages;
 use crate::stats::{PortStats, StatsCache};
 use crate::view::View;
@@ -54,6 +56,7 @@ struct Inner {
     shown: Shown,
     hooks: Hooks,
     stats: StatsCache,
+    observed: Observed,
 }
 
 impl Site {
@@ -64,6 +67,7 @@ impl Site {
             shown,
             hooks,
             stats: StatsCache::new(stats),
+            observed: Observed::default(),
         }))
     }
 
@@ -83,6 +87,11 @@ impl Site {
         &self.0.stats
     }
 
+    /// What observers measured, for whoever follows it.
+    pub fn observed(&self) -> &Observed {
+        &self.0.observed
+    }
+
     /// Every route of the catalog. It has the fallback (404), so a router merged with it must have none.
     pub fn router(&self) -> Router {
         let api = Router::new()
@@ -95,6 +104,7 @@ impl Site {
             .route("/ports", get(ports::list))
             .route("/ports/{port}", get(ports::one))
             .route("/ports/{port}/stats", get(ports::stats))
+            .route("/ports/{port}/slo", get(slo::slo))
             .route("/contracts", get(contracts::list))
             .route("/contracts/{id}", get(contracts::versions))
             .route("/contracts/{id}/versions/{version}", get(contracts::one))
@@ -128,7 +138,7 @@ fn takes_as_of(path: &str) -> bool {
     };
     let first = rest.split('/').next().unwrap_or_default();
     match first {
-        "ports" => !rest.ends_with("/stats"),
+        "ports" => !rest.ends_with("/stats") && !rest.ends_with("/slo"),
         "products" | "contracts" | "schemas" | "state" => true,
         _ => false,
     }
@@ -175,7 +185,7 @@ fn refuse(view: &View, path: &str, query: Option<&str>) -> Option<Problem> {
         .filter_map(|pair| pair.split('=').next())
         .any(|name| name == "as_of");
     (asks && !takes_as_of(path)).then(|| {
-        let detail = "as_of is understood by /api/v1/products, /ports (not their stats), /contracts, /schemas and /state.";
+        let detail = "as_of is understood by /api/v1/products, /ports (not their stats and SLOs), /contracts, /schemas and /state.";
         Problem::bad_request("as-of-not-here", format!("This address shows the present only; {detail}"))
     })
 }

@@ -65,6 +65,7 @@ pub(crate) fn port_json(mesh: &Mesh, info: &PortInfo<'_>) -> Value {
         "mode": contract.map(|contract| &contract.settings.mode),
         "schemas": info.active().map(|active| &active.bindings),
         "activations": activations, "breaker": breaker_json(info),
+        "breaches": info.port.breaches.keys().collect::<Vec<_>>(),
         "readers": model::readers(mesh, &body.contract_id).collect::<Vec<_>>(),
         "opened_seq": info.port.opened.created_seq,
         "opened_at": time_text(info.port.opened.changed_ms),

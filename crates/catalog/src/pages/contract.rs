@@ -168,7 +168,7 @@ fn rules(rules: &[body::StoredRule]) -> Markup {
     }
 }
 
-/// The promises. They are not measured yet, and the page says so.
+/// The promises. What is measured of them stands with each port.
 pub(crate) fn sla(details: &Details) -> Markup {
     html! {
         @if details.sla.is_empty() {
@@ -186,7 +186,7 @@ pub(crate) fn sla(details: &Details) -> Markup {
                     }
                 }
             }
-            p.faint { "Promised by the owner; not measured yet." }
+            p.faint { "Promised by the owner; what is measured of it stands on the port's page." }
         }
     }
 }

@@ -86,6 +86,15 @@ pub(crate) fn sentence(event: &Event) -> Markup {
             "Circuit breaker of " (port(&body.port)) " reset"
             @if let Some(reason) = &body.reason { ": " (reason) }
         },
+        Event::SloBreached(body) => html! {
+            "Promise broken on " a href={ "/ports/" (body.port) } { (body.port) } ": " (body.objective) " "
+            (body.promised) ", measured " (body.measured) " " (body.unit)
+        },
+        Event::SloRecovered(body) => html! {
+            "Promise kept again on " a href={ "/ports/" (body.port) } { (body.port) } ": " (body.objective) " "
+            (body.promised)
+            @if body.measured.is_empty() { ", no longer promised" } @else { ", measured " (body.measured) " " (body.unit) }
+        },
         Event::ProposalRejected(body) => refused(body),
     }
 }

@@ -9,6 +9,7 @@ mod home;
 mod layout;
 mod product;
 mod search;
+mod slo;
 mod snippets;
 
 use crate::api::{Problem, Site};

@@ -1,9 +1,9 @@
 //! `/products/{domain}/{product}`: what a reader needs to decide and to begin; `/ports/{port}` leads here.
 
-use super::contract::{fields, sla};
+use super::contract::fields;
 use super::home::{Stats, gather};
 use super::layout::{Page, badge, code, counter, prose, shell};
-use super::{fact, snippets};
+use super::{fact, slo, snippets};
 use crate::api::{Problem, Site, no_port, no_product};
 use crate::history::Entry;
 use crate::model::{self, PortInfo};
@@ -159,8 +159,11 @@ fn port_section(site: &Site, view: &View, info: &PortInfo<'_>, stats: &Stats) ->
                     @if let Some(due) = info.due { span.faint { " · " (due) " is being put in force" } }
                 }
                 (fields(&details.fields))
+                @let observed = site.observed().port(info, &details);
+                h3 { "Promised and measured" }
+                (slo::promises(&observed))
                 div.two {
-                    div { h3 { "Promised" } (sla(&details)) }
+                    div { h3 { "Who reads it" } (slo::consumers(&observed.consumers)) }
                     div { h3 { "Where it is read" } (bindings(info)) }
                 }
                 h3 { "Read it" }

@@ -10,7 +10,7 @@ use serde_json::Value;
 use std::sync::Arc;
 use tower::ServiceExt;
 
-async fn get(site: &Site, path: &str) -> Response<Body> {
+pub(crate) async fn get(site: &Site, path: &str) -> Response<Body> {
     let router: Router = site.router();
     let request = Request::get(path).body(Body::empty()).expect("a request");
     router.oneshot(request).await.expect("answers")
@@ -29,7 +29,7 @@ async fn json(site: &Site, path: &str) -> (StatusCode, Value) {
     )
 }
 
-async fn ok(site: &Site, path: &str) -> Value {
+pub(crate) async fn ok(site: &Site, path: &str) -> Value {
     let (status, body) = json(site, path).await;
     assert_eq!(status, StatusCode::OK, "{path}: {body}");
     body

@@ -94,6 +94,16 @@ impl Metric {
     }
 }
 
+impl Unit {
+    /// For people.
+    pub fn word(self) -> &'static str {
+        match self {
+            Unit::Rows => "events",
+            Unit::Percent => "%",
+        }
+    }
+}
+
 fn figure(number: &Number) -> f64 {
     number.as_f64().unwrap_or(f64::NAN)
 }
@@ -112,6 +122,20 @@ impl Operator {
             Operator::MustBeLessOrEqualTo(number) => count <= figure(number),
             Operator::MustBeBetween(low, high) => (figure(low)..=figure(high)).contains(&count),
             Operator::MustNotBeBetween(low, high) => !(figure(low)..=figure(high)).contains(&count),
+        }
+    }
+
+    /// The figure that it names; the lower one of two.
+    pub fn target(&self) -> Option<f64> {
+        match self {
+            Operator::MustBe(number)
+            | Operator::MustNotBe(number)
+            | Operator::MustBeGreaterThan(number)
+            | Operator::MustBeGreaterOrEqualTo(number)
+            | Operator::MustBeLessThan(number)
+            | Operator::MustBeLessOrEqualTo(number)
+            | Operator::MustBeBetween(number, _)
+            | Operator::MustNotBeBetween(number, _) => number.as_f64(),
         }
     }
 

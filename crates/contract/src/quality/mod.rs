@@ -22,13 +22,16 @@ mod rule_set;
 #[cfg(test)]
 mod tests;
 mod variables;
+mod window;
 
 pub use check::{EventRules, Findings, RuleError};
 pub(crate) use functions::{uri, uri_ref};
 pub use library::{Library, Metric, Operator, Unit};
 pub use mask::Mask;
+pub use path::Path as FieldPath;
 pub(crate) use read::read;
 pub(crate) use rule_set::PROPERTY as RULE_SET;
+pub use window::{RuleCount, WindowCounts, WindowRules, window_rules};
 
 use crate::settings::Mode;
 use serde::{Deserialize, Serialize};

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 /// A contract's path, as `customer.address.city` or `items[].sku`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Path(Vec<Step>);
+pub struct Path(Vec<Step>);
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Step {
@@ -17,7 +17,8 @@ enum Step {
 pub(super) type Found<'v> = (String, Option<&'v Value>);
 
 impl Path {
-    pub(super) fn parse(text: &str) -> Self {
+    /// Read a path.
+    pub fn parse(text: &str) -> Self {
         let mut steps = Vec::new();
         for part in text.split('.').filter(|part| !part.is_empty()) {
             let name = part.trim_end_matches("[]");
@@ -34,6 +35,11 @@ impl Path {
             Step::Member(name) => Some(name.as_str()),
             Step::Items => None,
         })
+    }
+
+    /// The first value at this path.
+    pub fn first<'v>(&self, event: &'v Value) -> Option<&'v Value> {
+        self.values(event).into_iter().find_map(|(_, value)| value)
     }
 
     /// Each value at this path. What lies in an object that is not there is not looked for.

@@ -33,6 +33,7 @@ pub fn decide(mesh: &Mesh, stamp: &Stamp, command: &Command) -> Result<Vec<Event
         Command::Activate(activated) => activate(mesh, activated),
         Command::RecordRedrive(redriven) => record_redrive(mesh, stamp, redriven),
         Command::Breaker(act) => breaker::decide(mesh, stamp, act),
+        Command::RecordSlo(turn, report) => record_slo(mesh, *turn, report),
         Command::Unreadable(reasons) => Err(Rejection(reasons.clone())),
     }
 }
@@ -276,5 +277,42 @@ fn record_redrive(
     Ok(vec![Event::QuarantineRedriven(redriven.clone())])
 }
 
+/// The figures are the observer's word. What is recorded already is not recorded again, however often it is proposed.
+fn record_slo(
+    mesh: &Mesh,
+    turn: body::SloTurn,
+    report: &body::SloReport,
+) -> Result<Vec<Event>, Rejection> {
+    let refused = |path: &str, message: String| {
+        let way_out = "the observer proposes again by what it knows then";
+        Err(Rejection(vec![refuse(
+            Code::Slo,
+            "",
+            path,
+            message,
+            way_out,
+        )]))
+    };
+    let Some(port) = mesh.ports.get(&report.port) else {
+        return refused("/port", format!("port {} is not open", report.port));
+    };
+    let in_force = port.active().map(|active| active.version.to_string());
+    let is_breached = port.breaches.contains_key(&report.objective);
+    match turn {
+        body::SloTurn::Breached if in_force.as_ref() != Some(&report.version) => {
+            let version = &report.version;
+            refused(
+                "/version",
+                format!("version {version} is not in force on port {}", report.port),
+            )
+        }
+        body::SloTurn::Breached if !is_breached => Ok(vec![Event::SloBreached(report.clone())]),
+        body::SloTurn::Recovered if is_breached => Ok(vec![Event::SloRecovered(report.clone())]),
+        body::SloTurn::Breached | body::SloTurn::Recovered => Ok(Vec::new()),
+    }
+}
+
+#[cfg(test)]
+mod slo_tests;
 #[cfg(test)]
 mod tests;

@@ -11,10 +11,10 @@ use contract::settings::{CloudEvents, LogicalTypes, Settings};
 use std::path::Path;
 
 /// A log in memory: what the governor does, without Kafka.
-struct Log {
-    mesh: Mesh,
+pub(super) struct Log {
+    pub(super) mesh: Mesh,
     people: People,
-    values: Vec<Vec<u8>>,
+    pub(super) values: Vec<Vec<u8>>,
 }
 
 impl Log {
@@ -40,7 +40,7 @@ impl Log {
         log
     }
 
-    fn when(&mut self, id: &str, command: &Command) -> Result<Vec<Event>, Rejection> {
+    pub(super) fn when(&mut self, id: &str, command: &Command) -> Result<Vec<Event>, Rejection> {
         self.when_from(None, id, command)
     }
 
@@ -589,7 +589,7 @@ domain: flights
 outputPorts: [{name: events, version: 1.0.0, contractId: calls}]
 ";
 
-fn golden_log() -> Log {
+pub(super) fn golden_log() -> Log {
     let mut log = Log::founded();
     log.apply(GOLDEN_DOCUMENTS).expect("accepted");
     let activated = body::Activated {
@@ -628,7 +628,7 @@ schema:
 ";
 
 /// The facts and hashes of a golden file, folded.
-fn folded(golden: &str) -> (Mesh, Vec<Vec<u8>>) {
+pub(super) fn folded(golden: &str) -> (Mesh, Vec<Vec<u8>>) {
     let mut mesh = Mesh::default();
     let bytes = |line: &str| -> Vec<u8> {
         let byte = |at| u8::from_str_radix(&line[at..at + 2], 16).expect("hex");
@@ -645,7 +645,7 @@ fn folded(golden: &str) -> (Mesh, Vec<Vec<u8>>) {
     (mesh, values)
 }
 
-fn golden(name: &str) -> std::path::PathBuf {
+pub(super) fn golden(name: &str) -> std::path::PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("golden")
         .join(name)

@@ -58,7 +58,7 @@ pub(crate) struct Global {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Run everything in one process: Kafka, registry, governor, enforcer, catalog
+    /// Run everything in one process: Kafka, registry, governor, enforcer, observer, catalog
     Up(UpArgs),
     /// Run everything, and three domains at work on it
     Demo(DemoArgs),
@@ -94,6 +94,8 @@ enum Command {
     Enforcer(role::enforcer::EnforcerArgs),
     /// Run a gateway alone: it takes events over HTTP
     Gateway(role::gateway::GatewayArgs),
+    /// Run an observer alone: it measures what contracts promise
+    Observer(role::observer::ObserverArgs),
     /// Run the API and the pages alone
     Catalog(role::catalog::CatalogArgs),
     /// Find products, ports, contracts and fields
@@ -117,6 +119,7 @@ impl Cli {
             | Command::Governor(_)
             | Command::Enforcer(_)
             | Command::Gateway(_)
+            | Command::Observer(_)
             | Command::Catalog(_) => true,
             Command::Registry(args) => args.is_service(),
             Command::Apply(_)
@@ -144,6 +147,7 @@ pub(crate) async fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Governor(args) => role::governor::run(args, global.output).await,
         Command::Enforcer(args) => role::enforcer::run(args, global.output).await,
         Command::Gateway(args) => role::gateway::run(args, global.output).await,
+        Command::Observer(args) => role::observer::run(args, global.output).await,
         Command::Catalog(args) => role::catalog::run(args, global.output).await,
         Command::Demo(args) => crate::demo::run(args).await,
         Command::Apply(args) => apply::run(global, args).await,
@@ -186,6 +190,8 @@ mod tests {
             "port list",
             "port show a.b.c.v1",
             "port stats a.b.c.v1 --http http://x",
+            "port slo a.b.c.v1 -o json",
+            "observer --config meshlog.toml --slot 1 -o json",
             "quarantine stats a.b.c.v1",
             "quarantine show a.b.c.v1 0 12",
             "quarantine list a.b.c.v1 --reason MESH-1006 --since 2026-11-22",

@@ -116,20 +116,23 @@ fn mode(mesh: &Mesh, port: &Port) -> Mode {
 }
 
 /// One activated version with what [`ActiveVersion`] borrows.
-struct Part<'a> {
+pub(super) struct Part<'a> {
     version: Version,
     encoding: Encoding,
-    state: &'a ContractVersion,
-    key: Key,
-    settings: Settings,
-    rules: Vec<QualityRule>,
+    pub(super) state: &'a ContractVersion,
+    pub(super) key: Key,
+    pub(super) settings: Settings,
+    pub(super) rules: Vec<QualityRule>,
     imports: Vec<Imported>,
     key_schema: Option<KeySchema>,
     bound: Bound,
 }
 
 impl<'a> Part<'a> {
-    fn of(contract: &'a Contract, activation: &Activation) -> Option<Result<Self, String>> {
+    pub(super) fn of(
+        contract: &'a Contract,
+        activation: &Activation,
+    ) -> Option<Result<Self, String>> {
         let state = &contract.versions.get(&activation.version)?.state;
         let rules: Result<Vec<QualityRule>, _> = state.rules.iter().map(StoredRule::read).collect();
         let rules = match rules {
@@ -162,7 +165,7 @@ impl<'a> Part<'a> {
         }))
     }
 
-    fn as_active(&self) -> ActiveVersion<'_> {
+    pub(super) fn as_active(&self) -> ActiveVersion<'_> {
         ActiveVersion {
             version: self.version,
             encoding: self.encoding,

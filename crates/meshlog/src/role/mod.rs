@@ -3,7 +3,7 @@
 //! ```text
 //! registry   Confluent's API over `_schemas`          catalog   API and pages, proposals in
 //! governor   proposals decided, facts, provisioning   enforcer  inboxes judged
-//! gateway    events over HTTP, into the inboxes
+//! gateway    events over HTTP, into the inboxes       observer  promises measured
 //! ```
 //!
 //! A role that runs alone waits for Kafka and for what other roles have to make, says so, and listens only once it has
@@ -16,6 +16,7 @@ mod force;
 pub(crate) mod gateway;
 pub(crate) mod governor;
 mod metrics;
+pub(crate) mod observer;
 pub(crate) mod registry;
 
 use std::future::Future;

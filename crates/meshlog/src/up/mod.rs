@@ -13,6 +13,7 @@ use crate::exit::Failure;
 use crate::output::Format;
 use crate::role::gateway::told;
 use crate::role::governor::founding;
+use crate::role::observer::window;
 use anyhow::Context;
 use broker::Broker;
 use kafka::{Admin, Cluster};
@@ -110,6 +111,7 @@ impl Running {
             registry_url: registry.clone(),
             http_url: http.clone(),
             breaker: crate::role::enforcer::told(&config.enforcer)?,
+            window: window(&config)?,
             gateway: told(&config.gateway, broker.cluster(), &config.mesh.id)?,
         };
         let roles = Roles::start(plan).await?;

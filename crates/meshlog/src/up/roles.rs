@@ -1,9 +1,10 @@
-//! The roles of a mesh, wired together in one process: registry, governor, enforcer, gateway, catalog.
+//! The roles of a mesh, wired together in one process: registry, governor, enforcer, observer, gateway, catalog.
 
 use crate::role::catalog::hooks;
 use crate::role::check_cluster;
 use crate::role::enforcer::Enforcing;
 use crate::role::governor::Schemas;
+use crate::role::observer::{self, Observing};
 use anyhow::Context;
 use axum::Router;
 use enforcer::{BreakerLimits, Gateway, GatewayConfig};
@@ -26,6 +27,7 @@ pub(super) struct Plan {
     pub(super) http_url: String,
     pub(super) gateway: GatewayConfig,
     pub(super) breaker: BreakerLimits,
+    pub(super) window: std::time::Duration,
 }
 
 /// The running roles.
@@ -34,6 +36,7 @@ pub(super) struct Roles {
     governor: GovernorHandle,
     proposals: Proposals,
     enforcing: Enforcing,
+    observing: Observing,
     gateway: Gateway,
     catalog: catalog::CatalogHandle,
 }
@@ -115,6 +118,8 @@ impl Roles {
         let proposals = proposals.context("proposals cannot be taken")?;
         let slot = (0, plan.breaker);
         let enforcing = Enforcing::start(cluster, &founding.mesh_id, slot, follower)?;
+        let told = observer::plan(cluster, &founding.mesh_id, 0, plan.window);
+        let observing = Observing::start(told, follower).await?;
         let gateway = Gateway::start(plan.gateway.clone(), enforcing.snapshots.clone()).await;
         let gateway = gateway.context("the gateway cannot start")?;
         let catalog = catalog::start(catalog::CatalogConfig {
@@ -133,6 +138,7 @@ impl Roles {
             governor,
             proposals,
             enforcing,
+            observing,
             gateway,
             catalog,
         })
@@ -153,6 +159,7 @@ impl Roles {
     pub(super) async fn stop(self) {
         self.gateway.stop();
         self.enforcing.stop().await;
+        self.observing.stop().await;
         self.proposals.stop();
         self.governor.stop().await;
         self.registry.stop().await;

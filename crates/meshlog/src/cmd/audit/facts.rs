@@ -61,7 +61,9 @@ impl Filter {
             | Event::BreakerOpened(_)
             | Event::BreakerClosed(_)
             | Event::BreakerHeld(_)
-            | Event::BreakerReset(_) => Outcome::Accepted,
+            | Event::BreakerReset(_)
+            | Event::SloBreached(_)
+            | Event::SloRecovered(_) => Outcome::Accepted,
         };
         self.from.is_none_or(|from| fact.seq >= from)
             && self.since.is_none_or(|since| fact.time_ms >= since)
@@ -125,6 +127,7 @@ pub(super) fn body_json(fact: &Fact) -> Value {
         | Event::BreakerClosed(body)
         | Event::BreakerHeld(body)
         | Event::BreakerReset(body) => serde_json::to_value(body),
+        Event::SloBreached(body) | Event::SloRecovered(body) => serde_json::to_value(body),
         Event::ProposalRejected(body) => serde_json::to_value(body),
     };
     body.expect("bodies have text keys only")
@@ -160,6 +163,12 @@ fn gist(event: &Event) -> String {
         }
         Event::BreakerHeld(body) | Event::BreakerReset(body) => {
             body.reason.clone().unwrap_or_default()
+        }
+        Event::SloBreached(body) | Event::SloRecovered(body) => {
+            format!(
+                "{} {}: {} {}",
+                body.objective, body.promised, body.measured, body.unit
+            )
         }
         Event::ProposalRejected(body) => {
             let codes: Vec<&str> = body

@@ -97,7 +97,8 @@ fn slo_text(text: &mut Text, site: &Site, view: &View) {
             Some((info.body.address.clone(), slo))
         })
         .collect();
-    let metrics: [(&str, &str, fn(&Standing) -> Option<f64>); 3] = [
+    type Figure = fn(&Standing) -> Option<f64>;
+    let metrics: [(&str, &str, Figure); 3] = [
         (
             "meshlog_slo_measured",
             "Figure of the last window that counts, in the promise's unit.",

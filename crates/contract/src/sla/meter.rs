@@ -137,10 +137,13 @@ mod tests {
             encoding: Encoding::Json,
             schema: "{}",
             record: "event",
+            imports: &[],
+            required: &[],
             key: &Key {
                 properties: vec![],
                 text: false,
             },
+            key_schema: None,
             settings: &Settings::default(),
             rules: &[],
             classified: &[],

@@ -365,6 +365,7 @@ mod tests {
         let date = stand(
             &objective("generalAvailability", 1.0, ""),
             &spans(&[(1, 0)]),
+            Recorded::Nothing,
         );
         assert_eq!(date.state, State::NotMeasured);
         assert!(date.why.expect("a reason").contains("a date"));

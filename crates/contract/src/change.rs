@@ -205,7 +205,7 @@ fn same_key_schema(old: &Spec, new: &Spec) -> bool {
     text(old) == text(new)
 }
 
-fn schema_type(encoding: Encoding) -> SchemaType {
+pub(crate) fn schema_type(encoding: Encoding) -> SchemaType {
     match encoding {
         Encoding::Avro => SchemaType::Avro,
         Encoding::Json => SchemaType::Json,

@@ -5,12 +5,14 @@
 
 mod version;
 
+use crate::change::schema_type;
 use crate::cloud_events::{self, Data, Opened};
+use crate::compat::{self, Policy};
 use crate::framing::{Framing, read_framing};
 use crate::key_schema::KeySchema;
 use crate::quality::QualityRule;
-use crate::settings::{CloudEvents, Settings, Treatment};
-use crate::source::Imported;
+use crate::settings::{CloudEvents, Mode, Settings, Treatment};
+use crate::source::{Import, Imported, Source};
 use crate::spec::{Encoding, Key, Spec};
 use crate::verdict::{Code, Reason, Verdict};
 use crate::version::Version;
@@ -166,7 +168,8 @@ impl PortRules {
             label,
         };
         for (index, version) in versions.iter().enumerate() {
-            for binding in version.bindings {
+            let counts = counts_under(active, version);
+            for binding in version.bindings.iter().filter(|_| counts) {
                 rules.by_id.insert(binding.id, index);
                 rules.by_guid.insert(binding.guid, index);
             }
@@ -335,6 +338,33 @@ impl PortRules {
     }
 }
 
+/// Whether events of a version are judged by it while `active` is in force. A version that only shadow let in promised
+/// nothing (decision 34): its events do not count where a version enforces that cannot read them.
+fn counts_under(active: &ActiveVersion<'_>, version: &ActiveVersion<'_>) -> bool {
+    active.settings.mode == Mode::Shadow
+        || version.settings.mode == Mode::Enforce
+        || reads(active, version)
+}
+
+fn reads(reader: &ActiveVersion<'_>, writer: &ActiveVersion<'_>) -> bool {
+    let (reading, written) = (
+        Imported::borrow(reader.imports),
+        Imported::borrow(writer.imports),
+    );
+    let (reading, written) = (source(reader, &reading), source(writer, &written));
+    let found = compat::compare(&reading, &written, Policy::Lenient);
+    let compatible = |found: &compat::Difference| found.verdict == compat::Verdict::Compatible;
+    reader.encoding == writer.encoding && found.is_ok_and(|found| found.iter().all(compatible))
+}
+
+fn source<'a>(version: &ActiveVersion<'a>, imports: &'a [Import<'a>]) -> Source<'a> {
+    Source {
+        ty: schema_type(version.encoding),
+        text: version.schema,
+        imports,
+    }
+}
+
 /// Where the data of an envelope stand in it.
 const DATA: &str = "/data";
 
@@ -468,6 +498,49 @@ mod tests {
             judged(Some(&guid(&[2, 2])), &framed(&[2, 2])),
             [Code::Undecodable]
         );
+    }
+
+    #[test]
+    fn what_only_shadow_let_in_does_not_count_where_it_cannot_be_read() {
+        let field = |kind: &str| {
+            format!(
+                r#"{{"type":"record","name":"E","fields":[{{"name":"amount","type":"{kind}"}}]}}"#
+            )
+        };
+        let (text, long, int) = (field("string"), field("long"), field("int"));
+        let shadow = Settings {
+            mode: Mode::Shadow,
+            ..Settings::default()
+        };
+        let (key, enforce) = (free_key(), Settings::default());
+        let bound = |id| [Binding { id, guid: [0; 16] }];
+        let bindings = [bound(1), bound(2)];
+        let verdict = |old: (&str, &Settings), new: (&str, &Settings), value: &[u8]| {
+            let version = |at: usize, (schema, settings)| ActiveVersion {
+                version: format!("1.{at}.0").parse().expect("version"),
+                encoding: Encoding::Avro,
+                schema,
+                record: "E",
+                imports: &[],
+                required: &[],
+                key: &key,
+                key_schema: None,
+                settings,
+                rules: &[],
+                classified: &[],
+                bindings: &bindings[at],
+            };
+            let rules = PortRules::compile("c", &[version(0, old), version(1, new)]);
+            let rules = rules.expect("compiles").expect("has a version");
+            codes(&rules.judge_known(&event(Some(value))))
+        };
+        let (a, three) = ([0, 0, 0, 0, 1, 2, b'a'], [0, 0, 0, 0, 1, 6]);
+        let unknown = [Code::UnknownSchemaId];
+        assert_eq!(verdict((&text, &shadow), (&long, &enforce), &a), unknown);
+        assert_eq!(verdict((&text, &shadow), (&long, &shadow), &a), []);
+        assert_eq!(verdict((&int, &shadow), (&long, &enforce), &three), []);
+        // What enforcing versions promised holds for the port's life.
+        assert_eq!(verdict((&text, &enforce), (&long, &enforce), &a), []);
     }
 
     #[test]

@@ -249,15 +249,19 @@ impl Mesh {
     /// A port is opened, or opened otherwise as long as nothing was in force on it.
     fn open_port(&mut self, fact: &Fact, body: &body::Port) {
         let mut opened = entity(fact, body.clone());
+        let mut breaker = None;
         match self.ports.get(&body.address) {
             Some(port) if !port.activations.is_empty() => return,
-            Some(port) => opened.created_seq = port.opened.created_seq,
+            Some(port) => {
+                opened.created_seq = port.opened.created_seq;
+                breaker.clone_from(&port.breaker);
+            }
             None => {}
         }
         let port = Port {
             opened,
             activations: Vec::new(),
-            breaker: None,
+            breaker,
             breaches: BTreeMap::new(),
         };
         self.ports.insert(body.address.clone(), port);

@@ -180,6 +180,11 @@ async fn propose(
         Err(detail) => return problem(StatusCode::BAD_REQUEST, "not a principal", detail),
     };
     let content_type = text("content-type").unwrap_or_else(|| "application/yaml".to_owned());
+    if content_type.starts_with("application/cloudevents") {
+        // Such an envelope would say itself who sends it.
+        let detail = "send what is proposed itself, not in a CloudEvent: who proposes it is for the API to say";
+        return problem(StatusCode::UNSUPPORTED_MEDIA_TYPE, "not a proposal", detail);
+    }
     let id = text("idempotency-key").unwrap_or_else(new_id);
     if parameters.dry_run {
         return dry_run(&api, &id, &content_type, &principal, &body).await;

@@ -1,7 +1,7 @@
 //! What others know of the ports read here: the enforcer's counters, the topics' retention, the groups that consume.
 
 use crate::service::Shared;
-use crate::windows::{Judged, Samples};
+use crate::windows::{Judged, Sample, Samples};
 use contract::sla::{Consumer, OBSERVATION_VERSION};
 use kafka::{Admin, AdminError, Group, Outgoing, PartitionEnds};
 use std::collections::{BTreeMap, BTreeSet};
@@ -56,6 +56,7 @@ impl Sampler {
                 continue;
             };
             let group = format!("{}.enforcer", self.shared.config.mesh);
+            let asked_ms = (self.shared.config.clock)();
             let committed = match self.admin.committed(&group, &port.inbox).await {
                 Ok(committed) => committed,
                 Err(error) => {
@@ -67,7 +68,8 @@ impl Sampler {
             let found = committed.into_iter().filter_map(|committed| {
                 let (accepted, refused) = parse(&committed.metadata)?;
                 let judged = Judged { accepted, refused };
-                Some(((address.clone(), committed.partition), judged))
+                let sample = Sample { judged, asked_ms };
+                Some(((address.clone(), committed.partition), sample))
             });
             let found: Vec<_> = found.collect();
             self.samples

@@ -34,11 +34,19 @@ pub(crate) struct Judged {
     pub(crate) refused: u64,
 }
 
+/// The enforcer's counters as they were when they were asked for.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Sample {
+    pub(crate) judged: Judged,
+    /// UTC ms.
+    pub(crate) asked_ms: i64,
+}
+
 /// What the sampler found last.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Samples {
     /// The enforcer's counters by port and partition.
-    pub(crate) judged: BTreeMap<(String, i32), Judged>,
+    pub(crate) judged: BTreeMap<(String, i32), Sample>,
     /// `retention.ms` by port.
     pub(crate) retention_ms: BTreeMap<String, i64>,
 }
@@ -56,6 +64,10 @@ struct Lane {
     tally: Tally,
     /// Events below this had waited when the partition was taken over, or fell behind.
     target: i64,
+    /// The end when a whole window brought nothing: what lies below it is there no more.
+    empty_below: i64,
+    /// When it was taken over, UTC ms: counters asked for before may be older than those committed.
+    taken_ms: i64,
 }
 
 /// The text of a committed offset: what the next window has to know of those before.
@@ -210,17 +222,29 @@ impl<P: TransactionalPort + Outbox> Windows<P> {
                 before,
                 // Where the broker does not say: everything waited.
                 target: horizon.unwrap_or(i64::MAX),
+                empty_below: 0,
+                taken_ms: (self.clock)(),
             };
             self.lanes
                 .insert((position.topic, position.partition), lane);
         }
-        self.open_ms = window_start((self.clock)(), self.length_ms);
+        self.open_ms = self.first_start();
         let owned: Vec<Partition> = self.lanes.keys().cloned().collect();
         self.owned.send_if_modified(|last| {
             let changed = *last != owned;
             *last = owned;
             changed
         });
+    }
+
+    /// Where the first window begins: after those that were written, so that none is written twice. The windows of a
+    /// member whose clock was far ahead are not waited for.
+    fn first_start(&self) -> i64 {
+        let now = (self.clock)();
+        let ended = self.lanes.values().map(|lane| lane.before.end_ms);
+        let near = ended.filter(|end| *end <= now.saturating_add(2 * self.length_ms));
+        let after = near.max().unwrap_or(0).saturating_add(self.length_ms - 1);
+        window_start(now, self.length_ms).max(window_start(after, self.length_ms))
     }
 
     fn end_window(&mut self) {
@@ -275,8 +299,9 @@ impl<P: TransactionalPort + Outbox> Windows<P> {
         }
         let tally = std::mem::take(&mut lane.tally);
         let figures = lane.port.meter.finish(tally, lane.port.partitions);
-        let judged = samples.judged.get(&(topic.clone(), *partition)).copied();
-        let judged = judged.unwrap_or(lane.before.judged);
+        let sample = samples.judged.get(&(topic.clone(), *partition));
+        let fresh = sample.filter(|sample| sample.asked_ms >= lane.taken_ms);
+        let judged = fresh.map_or(lane.before.judged, |sample| sample.judged);
         let figures = Figures {
             catching_up: first || late,
             accepted: since(judged.accepted, lane.before.judged.accepted),
@@ -285,10 +310,12 @@ impl<P: TransactionalPort + Outbox> Windows<P> {
             ..figures
         };
         if caught_up && lane.target < i64::MAX {
+            if figures.events == 0 {
+                lane.empty_below = lane.empty_below.max(lane.target);
+            }
             lane.target = 0;
         }
-        // One window of a partition has one record: another member, whose clock is ahead, may have written this one.
-        let start_ms = self.open_ms.max(lane.before.end_ms);
+        let start_ms = self.open_ms;
         let memory = Memory {
             end_ms: start_ms + self.length_ms,
             judged,
@@ -329,7 +356,7 @@ impl<P: TransactionalPort + Outbox> Windows<P> {
             // Asked while nothing waits to be read: a producer that is faster than we are shows here.
             let end = self.port.horizon(&partition.0, partition.1);
             if let Ok(end) = end
-                && (end - lane.next > BEHIND || lane.target == i64::MAX)
+                && (end - lane.next.max(lane.empty_below) > BEHIND || lane.target == i64::MAX)
             {
                 lane.target = end;
             }

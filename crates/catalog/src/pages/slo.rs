@@ -58,7 +58,7 @@ fn row(standing: &Standing) -> Markup {
 fn day(standing: &Standing) -> Markup {
     html! {
         @if let Some(percent) = standing.kept_percent {
-            (figure_text(percent)) " % of " (number(standing.kept + standing.broken)) " windows kept"
+            (figure_text(percent)) " % of " (number(standing.kept + standing.broken)) @if standing.kept + standing.broken == 1 { " window kept" } @else { " windows kept" }
         } @else { span.faint { "–" } }
         @if let Some(budget) = &standing.budget {
             br;

@@ -4,7 +4,7 @@
 //! the fields that are left: what it says of them is what it would say of them in the whole.
 
 use super::wire::picked;
-use prost_reflect::{DescriptorPool, DynamicMessage, MessageDescriptor};
+use prost_reflect::{DescriptorPool, DynamicMessage, Kind, MessageDescriptor};
 use prost_types::{DescriptorProto, FileDescriptorProto, FileDescriptorSet};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -25,6 +25,14 @@ impl Selected {
     pub(super) fn of(whole: &MessageDescriptor, names: &BTreeSet<String>) -> Option<Self> {
         // Extensions stand under such names, and are no fields of the message.
         if names.iter().any(|name| name.starts_with('[')) {
+            return None;
+        }
+        let mut seen = BTreeSet::new();
+        let unread = whole.fields().filter(|field| !names.contains(field.name()));
+        let mut kinds = unread
+            .map(|field| field.kind())
+            .chain(whole.extensions().map(|extension| extension.kind()));
+        if kinds.any(|kind| may_not_show(&kind, &mut seen)) {
             return None;
         }
         let file = whole.parent_file();
@@ -52,6 +60,36 @@ impl Selected {
         DynamicMessage::decode(self.message.clone(), bytes.as_slice())
             .map_err(|error| error.to_string())
     }
+}
+
+/// The messages of which some values have no form in JSON, for which the whole event is refused.
+const WITHOUT_FORM: [&str; 7] = [
+    "Timestamp",
+    "Duration",
+    "FieldMask",
+    "Any",
+    "Value",
+    "Struct",
+    "ListValue",
+];
+
+/// Whether a value that is well encoded may be refused because it cannot be shown; it must be decoded then, though
+/// nobody reads it.
+fn may_not_show(kind: &Kind, seen: &mut BTreeSet<String>) -> bool {
+    let Kind::Message(message) = kind else {
+        return false;
+    };
+    let known = message.full_name().strip_prefix("google.protobuf.");
+    if known.is_some_and(|name| WITHOUT_FORM.contains(&name)) {
+        return true;
+    }
+    seen.insert(message.full_name().to_owned())
+        && (message
+            .fields()
+            .any(|field| may_not_show(&field.kind(), seen))
+            || message
+                .extensions()
+                .any(|extension| may_not_show(&extension.kind(), seen)))
 }
 
 /// The message at a path, as `[4, 0, 3, 1]`: the second message within the file's first.

@@ -55,7 +55,8 @@ impl Mask {
         }
         for reason in reasons {
             let hidden = match reason.code {
-                Code::Key => self.key,
+                // A key under a schema of its own may hold any field.
+                Code::Key => self.key || reason.path.starts_with("key"),
                 Code::WrongType | Code::OutOfBounds | Code::LogicalType => {
                     self.covers(&reason.path)
                 }

@@ -187,10 +187,8 @@ pub struct EventTimes {
 /// way through the mesh, from the record's own time; a freshness without one is of the contract's event time. A classified
 /// field is never it, for the newest time seen is shown.
 pub fn event_times(setting: Option<&str>, sla: &[SlaProperty], fields: &[Field]) -> EventTimes {
-    let public = |field: &&Field| {
-        let class = field.classification.as_deref();
-        class.is_none_or(|class| ["public", "internal"].contains(&class))
-    };
+    let masked = crate::quality::Mask::new(&crate::quality::Mask::classified(fields), &[]);
+    let public = |field: &&Field| !masked.covers(&pointer_of(&field.path));
     let find = |path: &str| {
         fields
             .iter()
@@ -215,6 +213,15 @@ pub fn event_times(setting: Option<&str>, sla: &[SlaProperty], fields: &[Field])
         freshness: element("freshness")
             .or_else(|| setting.and_then(find).map(|field| field.path.clone())),
     }
+}
+
+/// A contract's path as the pointer to the first value at it.
+fn pointer_of(path: &str) -> String {
+    path.split('.').fold(String::new(), |at, part| {
+        let name = part.trim_end_matches("[]");
+        let lists = (part.len() - name.len()) / 2;
+        crate::pointer::join(&at, name) + &"/0".repeat(lists)
+    })
 }
 
 fn full_name(given: &str) -> String {

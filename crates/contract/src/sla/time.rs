@@ -21,7 +21,7 @@ pub(super) fn millis(value: &Value) -> Option<i64> {
         }
         Value::Number(number) => {
             let number = number.as_i64()?;
-            if number.abs() < FIRST_MS {
+            if number.unsigned_abs() < FIRST_MS.unsigned_abs() {
                 number.checked_mul(1000)
             } else {
                 Some(number)

@@ -13,6 +13,7 @@ use contract::quality::Mask;
 use contract::settings::{Mode, Settings};
 use contract::spec::{self, Spec};
 use contract::version::{Bump, Version};
+use std::collections::BTreeSet;
 
 pub(super) fn apply(draft: &mut Draft<'_>, odcs: &Odcs, submitted: &Submitted) {
     let label = submitted.document.label();
@@ -62,7 +63,21 @@ fn belongs(draft: &mut Draft<'_>, odcs: &Odcs, label: &str) -> bool {
         draft.refuse(Code::UnknownDomain, label, "/domain", message, way_out);
         return false;
     }
-    draft.speaks_for(domain, label)
+    let mut concerned = concerned(draft, odcs);
+    concerned.insert(domain.clone());
+    concerned.iter().all(|one| draft.speaks_for(one, label))
+}
+
+/// The domains whose the contract is already: by its newest version, and by the ports that it is behind.
+fn concerned(draft: &Draft<'_>, odcs: &Odcs) -> BTreeSet<String> {
+    let known = draft.mesh.contracts.get(&odcs.id);
+    let newest = known.and_then(|known| known.versions.values().next_back());
+    let theirs = newest.and_then(|newest| newest.state.domain.clone());
+    let ports = draft.mesh.ports.values().map(|port| &port.opened.state);
+    let owners = ports
+        .filter(|port| port.contract_id == odcs.id)
+        .map(|port| port.owner.clone());
+    owners.chain(theirs).collect()
 }
 
 fn judge(

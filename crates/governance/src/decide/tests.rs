@@ -225,7 +225,7 @@ fn a_port_that_was_never_in_force_takes_another_inbox_and_other_partitions() {
     let mut log = Log::founded();
     log.apply(&flights()).expect("accepted");
     let events = log.apply(&departures("1.0.1", SIX)).expect("a patch");
-    let expected = ["mesh.contract.version.approved.v2", "mesh.port.opened.v1"];
+    let expected = ["mesh.contract.version.approved.v3", "mesh.port.opened.v1"];
     assert_eq!(kinds(&events), expected);
     let events = log.apply(&departures("1.0.2", LEGACY)).expect("a patch");
     assert_eq!(kinds(&events), expected);
@@ -238,7 +238,7 @@ fn a_port_that_was_never_in_force_takes_another_inbox_and_other_partitions() {
     // Nothing to amend, nothing said of the port.
     let same = departures("1.0.3", LEGACY).replace("Flights that actually", "Flights that");
     let events = log.apply(&same).expect("a patch");
-    assert_eq!(kinds(&events), ["mesh.contract.version.approved.v2"]);
+    assert_eq!(kinds(&events), ["mesh.contract.version.approved.v3"]);
 
     log.when("a", &activation("1.0.3")).expect("due");
     for settings in [SIX, "  - property: meshlog.partitions\n    value: 3\n"] {
@@ -265,7 +265,7 @@ fn a_port_in_shadow_has_promised_nothing_until_it_enforces() {
     };
     let looser = optional(&departures("1.1.0", shadow));
     let events = log.apply(&looser).expect("nothing was promised");
-    assert_eq!(kinds(&events), ["mesh.contract.version.approved.v2"]);
+    assert_eq!(kinds(&events), ["mesh.contract.version.approved.v3"]);
     let rejection = log
         .apply(&optional(&departures("1.2.0", SIX)))
         .expect_err("what is stored stays where it is");
@@ -366,6 +366,23 @@ fn a_domain_speaks_for_itself_only() {
         .when_from(Some("billing"), "x", &command)
         .expect_err("not theirs");
     assert!(codes(&rejection).contains(&"MESH-2005"), "{rejection:?}");
+}
+
+#[test]
+fn a_domain_does_not_publish_versions_of_anothers_contract() {
+    let mut log = Log::founded();
+    log.apply(&flights()).expect("accepted");
+    let billing = ["team.yaml", "domain.yaml"].map(|file| example(&format!("billing/{file}")));
+    log.apply(&billing.join("\n---\n")).expect("accepted");
+    let theirs = example("flights/departures.odcs.yaml");
+    let next = theirs.replace("\nversion: 1.0.0", "\nversion: 1.0.1");
+    let taken = next.replace("\ndomain: flights", "\ndomain: billing");
+    assert_ne!(next, taken);
+    let command = log.documents(&taken);
+    let rejection = log
+        .when_from(Some("billing"), "x", &command)
+        .expect_err("not theirs");
+    assert_eq!(codes(&rejection), ["MESH-2005"], "{rejection:?}");
 }
 
 #[test]

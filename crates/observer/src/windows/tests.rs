@@ -218,7 +218,11 @@ fn the_enforcers_counters_are_told_by_what_they_grew() {
     let judged = |fixture: &Fixture, accepted, refused| {
         let judged = Judged { accepted, refused };
         fixture.samples.send_modify(|samples| {
-            samples.judged.insert((PORT.to_owned(), 1), judged);
+            let sample = Sample {
+                judged,
+                asked_ms: i64::MAX,
+            };
+            samples.judged.insert((PORT.to_owned(), 1), sample);
             samples.retention_ms.insert(PORT.to_owned(), 7);
         });
     };

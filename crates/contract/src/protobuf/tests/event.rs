@@ -339,6 +339,28 @@ proptest! {
 }
 
 #[test]
+fn what_may_have_no_form_in_json_is_decoded_though_nobody_reads_it() {
+    let names = ["n".to_owned()].into();
+    for (inner, is_selected) in [
+        ("google.protobuf.Timestamp at = 2;", false),
+        ("repeated In in = 2;", false),
+        ("map<string, In> in = 2;", false),
+        ("string s = 2; M m = 3;", true),
+    ] {
+        let text = format!(
+            "syntax = \"proto3\"; import \"google/protobuf/timestamp.proto\"; message M {{ int32 n = 1; {inner} }} \
+             message In {{ google.protobuf.Timestamp at = 1; }}"
+        );
+        let events = ProtobufEvents::compile(&text, "M").expect("compiles");
+        assert_eq!(
+            events.select(Some(&names)).is_some(),
+            is_selected,
+            "{inner}"
+        );
+    }
+}
+
+#[test]
 fn a_selection_is_checked_as_the_whole() {
     let events = ProtobufEvents::compile(OLD, "old.Event").expect("compiles");
     let names = ["n".to_owned()].into();

@@ -234,8 +234,16 @@ pub enum What {
     Closed(String),
 }
 
+/// What was told of a partition and is not decided yet.
+#[derive(Debug, Default)]
+struct Told {
+    acts: usize,
+    /// By the newest act: the position and why, where it is an opening.
+    opened: Option<(u64, String)>,
+}
+
 /// Acts told and not decided yet, by port and partition.
-type Untold = Arc<Mutex<BTreeMap<(String, i32), usize>>>;
+type Untold = Arc<Mutex<BTreeMap<(String, i32), Told>>>;
 
 /// Where acts are told. Telling never waits; whoever listens has to make facts of them.
 #[derive(Debug, Clone)]
@@ -269,10 +277,25 @@ impl Herald {
 
     pub(crate) fn tell(&self, act: Act) {
         let key = (act.port.clone(), act.partition);
-        *lock(&self.untold).entry(key.clone()).or_default() += 1;
+        let mut untold = lock(&self.untold);
+        let told = untold.entry(key.clone()).or_default();
+        told.acts += 1;
+        told.opened = match &act.what {
+            What::Opened(tripped) => {
+                Some((act.seq, format!("partition {}: {tripped}", act.partition)))
+            }
+            What::Closed(_) => None,
+        };
+        drop(untold);
         if self.acts.send(act).is_err() {
             forget(&self.untold, &key);
         }
+    }
+
+    /// The opening of a partition that is told and not decided yet, if its newest act is one.
+    pub(crate) fn opened_on(&self, port: &str, partition: i32) -> Option<(u64, String)> {
+        let untold = lock(&self.untold);
+        untold.get(&(port.to_owned(), partition))?.opened.clone()
     }
 
     /// Whether the facts have caught up with everything told of a partition.
@@ -304,15 +327,15 @@ impl Acts {
     }
 }
 
-fn lock(untold: &Untold) -> MutexGuard<'_, BTreeMap<(String, i32), usize>> {
+fn lock(untold: &Untold) -> MutexGuard<'_, BTreeMap<(String, i32), Told>> {
     untold.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn forget(untold: &Untold, key: &(String, i32)) {
     let mut untold = lock(untold);
-    if let Some(count) = untold.get_mut(key) {
-        *count -= 1;
-        if *count == 0 {
+    if let Some(told) = untold.get_mut(key) {
+        told.acts -= 1;
+        if told.acts == 0 {
             untold.remove(key);
         }
     }

@@ -77,6 +77,8 @@ pub struct DataPath<P> {
     watchdog: Watchdog,
     /// Whether breakers are to be compared with the facts again, once these have caught up with what was told.
     compare: bool,
+    /// The next time that a reset partition is let go: asking where its inbox ends may take seconds.
+    release_at: Duration,
     metrics: Arc<Metrics>,
 }
 
@@ -112,6 +114,7 @@ impl<P: TransactionalPort> DataPath<P> {
             herald: None,
             watchdog: Watchdog::default(),
             compare: false,
+            release_at: Duration::ZERO,
             metrics: Arc::default(),
         }
     }
@@ -235,6 +238,17 @@ impl<P: TransactionalPort> DataPath<P> {
         }
     }
 
+    /// The open transaction is gone; called before the lanes forget it.
+    fn lose(&mut self) {
+        let Some(txn) = self.desk.txn.take() else {
+            return;
+        };
+        if self.desk.lanes.iter().any(Lane::is_touched) {
+            let took = self.port.now().saturating_sub(txn.started);
+            self.metrics.ended(Ended::JudgedAgain, took);
+        }
+    }
+
     fn stop_at(&mut self, stop: Stop) {
         let Stop {
             topic,
@@ -300,7 +314,7 @@ impl<P: TransactionalPort> DataPath<P> {
         if active(Mutant::M8) {
             self.commit();
         }
-        self.desk.txn = None;
+        self.lose();
         let unreadable = self.desk.lanes.reset(positions, self.port.now());
         let snapshot = Arc::clone(&self.desk.view.borrow());
         self.holds

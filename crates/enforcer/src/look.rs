@@ -6,6 +6,7 @@
 //! producer is mended shows at the end.
 
 use crate::data_path::judge;
+use crate::envelope::{self, SOURCE, Source, size_bound};
 use crate::force::{Mode, PortEntry};
 use contract::verdict::Verdict;
 use kafka::{
@@ -259,7 +260,9 @@ impl<'a> Tally<'a> {
             .map(|header| (header.key.as_str(), header.value.as_deref()))
             .collect();
         let unreadable = record.headers.iter();
-        let unreadable = unreadable.filter(|header| header.key == UNREADABLE_HEADER);
+        // The stand-in has no value; a producer's own header of this name has one.
+        let unreadable =
+            unreadable.filter(|header| header.key == UNREADABLE_HEADER && header.value.is_none());
         let inbound = Inbound {
             topic: &record.topic,
             partition: record.partition,
@@ -291,6 +294,20 @@ impl<'a> Tally<'a> {
 fn would_refuse(port: &PortEntry, record: &Inbound<'_>) -> bool {
     match (judge(port, record, i64::MAX), port.mode) {
         (Ok(Verdict::Quarantined(_)) | Err(_), Mode::Enforce) => true,
-        (Ok(Verdict::Accepted | Verdict::Shadowed(_)), Mode::Enforce) | (_, Mode::Shadow) => false,
+        (Ok(Verdict::Accepted | Verdict::Shadowed(_)), Mode::Enforce) => is_too_large(port, record),
+        (_, Mode::Shadow) => false,
     }
+}
+
+/// Accepted by its contract, and refused for its size all the same, as the desk does.
+fn is_too_large(port: &PortEntry, record: &Inbound<'_>) -> bool {
+    let mut source = String::new();
+    Source {
+        partition: record.partition,
+        offset: record.offset,
+        seq: 0,
+    }
+    .write(&mut source);
+    let added = [(SOURCE, Some(source.as_bytes()))];
+    size_bound(&envelope::product(port, record, &added)) > port.max_message_bytes
 }

@@ -4,6 +4,7 @@ use super::{
     DataPath,
     desk::Trip,
     holds::{Cooling, Hold, Look, Until},
+    watchdog,
 };
 use crate::{
     breaker::{Act, Guard, LONGEST_PAUSE, What},
@@ -23,7 +24,7 @@ impl<P: TransactionalPort> DataPath<P> {
             seq,
             tripped,
         } = trip;
-        self.desk.txn = None;
+        self.lose();
         self.desk.lanes.forget();
         self.port.abort();
         let snapshot = Arc::clone(&self.desk.view.borrow());
@@ -111,14 +112,31 @@ impl<P: TransactionalPort> DataPath<P> {
             // Opened by another enforcer, or by this one in a former life. While the facts have not caught up with what
             // this one told, they say nothing about it.
             (None, None) if quiet => {
-                let opened = recorded.open.get(&partition);
+                // Read after `quiet`: the newest view has all that was told until then, `entry` need not.
+                let newest = Arc::clone(&self.desk.view.borrow());
+                let port = newest.ports.get(&entry.inbox);
+                let opened = port.and_then(|port| port.breaker.open.get(&partition));
                 if let Some(opened) = opened {
                     self.cool(entry, partition, (seq, opened.clone()));
                 }
                 opened.is_some()
             }
+            (None, None) => self.hold_again(entry, partition),
             (_, _) => false,
         }
+    }
+
+    /// A breaker that this process opened, whose fact is not decided yet, is held no longer: a rebalance came between.
+    fn hold_again(&mut self, entry: &PortEntry, partition: i32) -> bool {
+        let herald = self.herald.as_ref();
+        let told = herald.and_then(|herald| herald.opened_on(&entry.address.topic(), partition));
+        let reset = entry.breaker.reset_seq;
+        let told = told.filter(|(seq, _)| reset.is_none_or(|reset| reset <= *seq));
+        let opens = told.is_some();
+        if let Some(told) = told {
+            self.cool(entry, partition, told);
+        }
+        opens
     }
 
     fn is_quiet_on(&self, entry: &PortEntry, partition: i32) -> bool {
@@ -129,12 +147,17 @@ impl<P: TransactionalPort> DataPath<P> {
 
     /// An operator has reset the breaker: what is in the inbox now no longer opens it.
     fn release(&mut self, entry: &PortEntry, partition: i32) -> bool {
+        if self.port.now() < self.release_at {
+            return false;
+        }
         match self.port.horizon(&entry.inbox, partition) {
             Ok(end) => {
                 self.let_go(&entry.inbox, partition, end);
                 true
             }
             Err(error) => {
+                // It was waited for on the loop's own thread.
+                self.release_at = self.port.now() + watchdog::SILENCE;
                 tracing::debug!(%error, partition, inbox = entry.inbox, "not released yet");
                 false
             }

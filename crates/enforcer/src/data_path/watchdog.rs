@@ -139,6 +139,8 @@ impl<P: TransactionalPort> DataPath<P> {
         let end = match self.port.horizon(&inbox, partition) {
             Ok(end) => end,
             Err(error) => {
+                // It was waited for on the loop's own thread: the next is not asked at once.
+                self.watchdog.next = self.port.now() + SILENCE;
                 tracing::debug!(%error, inbox, partition, "the inbox's end is not known");
                 return;
             }

@@ -39,6 +39,8 @@ pub struct KafkaPort {
     pause: Duration,
     failed_before: bool,
     resting: Option<(Instant, Trouble)>,
+    /// A batch that cannot be read, met with a transaction open: what came before it is committed first.
+    spoilt: Option<KafkaError>,
 }
 
 impl fmt::Debug for KafkaPort {
@@ -60,6 +62,7 @@ impl KafkaPort {
             pause: FIRST_PAUSE,
             failed_before: false,
             resting: None,
+            spoilt: None,
         }
     }
 
@@ -150,6 +153,8 @@ impl KafkaPort {
             let read = event.map(drop);
             match read {
                 Ok(()) => self.reader.rewind(),
+                // librdkafka may go on behind it: from the committed offset it is met again, by `read`.
+                Err(error) if skips_records(&error) => self.reader.rewind(),
                 Err(error) => {
                     if let Some(lost) = self.reader.note_error(&error) {
                         self.fall(lost);
@@ -187,7 +192,14 @@ impl KafkaPort {
                     self.reader.note_health();
                     wait = Duration::ZERO;
                 }
-                Some(Err(error)) if skips_records(&error) => return self.go_back(&error),
+                Some(Err(error)) if skips_records(&error) => {
+                    if self.writer.is_open() {
+                        self.spoilt = Some(error);
+                        // Its user commits now, before anything else is read.
+                        return Polled::Drained;
+                    }
+                    return self.go_back(&error);
+                }
                 Some(Err(error)) => {
                     if let Some(lost) = self.reader.note_error(&error) {
                         return self.fall(lost);
@@ -271,6 +283,9 @@ impl TransactionalPort for KafkaPort {
     ) -> Polled {
         if let Some(polled) = self.prepare(timeout) {
             return polled;
+        }
+        if let Some(error) = self.spoilt.take() {
+            return self.go_back(&error);
         }
         self.read(timeout, handle)
     }

@@ -115,9 +115,10 @@ impl Recorder {
 /// One opening, one fact, whoever proposes it how often: the position tells an opening from a later one at the same
 /// offset.
 fn id(act: &Act) -> String {
-    let what = match act.what {
-        What::Opened(_) => "opened",
-        What::Closed(_) => "closed",
+    let what = match &act.what {
+        // Two openings at one offset and position have windows that begin apart.
+        What::Opened(tripped) => format!("opened since {}", tripped.since),
+        What::Closed(_) => "closed".to_owned(),
     };
     let Act {
         port,
@@ -194,7 +195,7 @@ mod tests {
             ..opened(40, 7)
         };
         let ids = [opened(40, 7), opened(41, 7), opened(40, 8), closed].map(|act| id(&act));
-        assert_eq!(ids[0], "a.b.c.v1/2/40@7/opened");
+        assert_eq!(ids[0], "a.b.c.v1/2/40@7/opened since 44");
         assert_eq!(ids[0], id(&opened(40, 7)));
         let different: std::collections::BTreeSet<&String> = ids.iter().collect();
         assert_eq!(different.len(), ids.len());

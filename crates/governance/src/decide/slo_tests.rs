@@ -78,12 +78,12 @@ fn facts_of_breaches_are_written_as_they_were() {
         .map(|value| crate::fact::hex(value) + "\n");
     let mut now: String = lines.collect();
     now.push_str(&format!("state_hash {breached}\n"));
-    let path = golden("slo-facts-v0.2.txt");
+    let path = golden("slo-facts-v0.3.txt");
     let stored = std::fs::read_to_string(&path).unwrap_or_default();
     if stored != now {
         std::fs::write(path.with_extension("new"), &now).expect("writes");
         panic!(
-            "stored bytes changed: compare golden/slo-facts-v0.2.new; add a version, do not edit"
+            "stored bytes changed: compare golden/slo-facts-v0.3.new; add a version, do not edit"
         );
     }
     let all: String = log

@@ -142,7 +142,7 @@ fn an_act_that_does_not_fit_its_port_is_refused() {
         .expect("theirs");
 }
 
-/// Stored since v0.2: what this build writes is what the golden file holds. A log without such facts keeps its state
+/// Stored since v0.3: what this build writes is what the golden file holds. A log without such facts keeps its state
 /// hash, which `facts_are_written_as_they_were` holds.
 #[test]
 fn facts_about_breakers_are_written_as_they_were() {
@@ -157,9 +157,9 @@ fn facts_about_breakers_are_written_as_they_were() {
         .collect();
     let hash = crate::fact::hex(&log.mesh.state_hash());
     now.push_str(&format!("state_hash {hash}\n"));
-    let path = golden("breaker-v0.2.txt");
+    let path = golden("breaker-v0.3.txt");
     if std::fs::read_to_string(&path).unwrap_or_default() != now {
         std::fs::write(path.with_extension("new"), &now).expect("writes");
-        panic!("stored bytes changed: compare golden/breaker-v0.2.new; add a version, do not edit");
+        panic!("stored bytes changed: compare golden/breaker-v0.3.new; add a version, do not edit");
     }
 }

@@ -1,6 +1,6 @@
 """Produce CloudEvents in binary mode with Confluent's ordinary serializers: keys under the topic's key schema.
 
-    cloud_event.py BOOTSTRAP REGISTRY TOPIC KEY_FIELD < events.jsonl
+    cloud_event.py BOOTSTRAP REGISTRY TOPIC KEY_FIELD EVENTS.jsonl
 
 Every line is the data of one event; its key is a record of the member KEY_FIELD, written by AvroSerializer with the latest
 schema of `TOPIC-key`, which the port's contract put there. Prints {"produced": N}; exit 1 when an event could not be delivered.
@@ -17,15 +17,16 @@ from confluent_kafka.serialization import MessageField, SerializationContext
 
 
 def main():
-    bootstrap, registry, topic, field = sys.argv[1:5]
+    bootstrap, registry, topic, field, events = sys.argv[1:6]
     client = SchemaRegistryClient({"url": registry})
     schema = client.get_latest_version(f"{topic}-key").schema
     config = {"auto.register.schemas": False, "use.latest.version": True}
     serialize = AvroSerializer(client, schema, conf=config)
     producer = Producer({"bootstrap.servers": bootstrap, "partitioner": "murmur2_random", "enable.idempotence": True})
     failed, produced = [], 0
-    for line in sys.stdin:
-        event = json.loads(line)
+    with open(events, encoding="utf-8") as lines:
+        events = [json.loads(line) for line in lines]
+    for event in events:
         headers = {
             "ce_specversion": "1.0",
             "ce_id": str(uuid.uuid4()),

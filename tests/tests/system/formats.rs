@@ -3,7 +3,6 @@
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::fs;
-use std::process::Stdio;
 use tests::{Domain, LIMIT, TestMesh, broker, python, wait_for};
 
 const NOTES: &str = "apiVersion: v3.1.0
@@ -241,12 +240,11 @@ fn over_http(mesh: &TestMesh, port: &str) {
 /// Events of Confluent's serializer; how many were written.
 fn from_python(mesh: &TestMesh, domain: &Domain, inbox: &str) -> u64 {
     let (bootstrap, registry) = (&*mesh.ready.bootstrap_servers, &*mesh.ready.registry);
-    let Some(mut command) = python::command("cloud_event.py", &[bootstrap, registry, inbox, "id"])
-    else {
+    let events = lines(domain, &[json!({"id": "p1"}), json!({"id": "p2", "n": 5})]);
+    let told = [bootstrap, registry, inbox, "id", &*events];
+    let Some(mut command) = python::command("cloud_event.py", &told) else {
         return 0;
     };
-    let events = lines(domain, &[json!({"id": "p1"}), json!({"id": "p2", "n": 5})]);
-    command.stdin(Stdio::from(fs::File::open(events).expect("it was written")));
     let produced = tests::process::run(&mut command, LIMIT)
         .expect_code(0)
         .json();

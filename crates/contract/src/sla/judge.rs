@@ -136,20 +136,9 @@ pub(super) fn real(number: i64) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Kind, Sketch, objectives};
+    use super::super::testing::objective;
+    use super::super::{Kind, Sketch};
     use super::*;
-    use crate::document::odcs::SlaProperty;
-    use serde_json::json;
-
-    fn objective(property: &str, value: f64, unit: &str) -> Objective {
-        let given = SlaProperty {
-            property: property.to_owned(),
-            value: json!(value),
-            unit: Some(unit.to_owned()),
-            element: None,
-        };
-        objectives(&[given], &[]).remove(0)
-    }
 
     fn span(figures: Figures) -> Span {
         Span {

@@ -31,3 +31,23 @@ pub use standing::{
 };
 pub use unit::Quantity;
 pub use window::{Consumer, Figures, KEPT_MS, OBSERVATION_VERSION, Observation, window_start};
+
+#[cfg(test)]
+mod testing {
+    //! What the tests of promises share.
+
+    use super::{Objective, objectives};
+    use crate::document::odcs::SlaProperty;
+    use serde_json::json;
+
+    /// The objective that one promise makes.
+    pub(super) fn objective(property: &str, value: f64, unit: &str) -> Objective {
+        let given = SlaProperty {
+            property: property.to_owned(),
+            value: json!(value),
+            unit: Some(unit.to_owned()),
+            element: None,
+        };
+        objectives(&[given], &[]).remove(0)
+    }
+}

@@ -241,21 +241,9 @@ fn percent(part: u64, all: u64) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use super::super::objectives;
+    use super::super::testing::objective;
     use super::*;
-    use crate::document::odcs::SlaProperty;
     use proptest::prelude::*;
-    use serde_json::json;
-
-    fn objective(property: &str, value: f64, unit: &str) -> Objective {
-        let given = SlaProperty {
-            property: property.to_owned(),
-            value: json!(value),
-            unit: Some(unit.to_owned()),
-            element: None,
-        };
-        objectives(&[given], &[]).remove(0)
-    }
 
     /// `K`ept, `B`roken, anything else does not count.
     fn held(text: &str) -> Vec<Held> {

@@ -8,6 +8,7 @@
 //! ledger (events with known verdicts while everything fails)     fault_proxy (between a broker and its clients)
 //! gate (holds a client's requests in their midst)
 //! python (confluent_kafka, fastavro): counts and reads what Meshlog wrote, without Meshlog's code
+//! usage (events of one example port, sent and waited for)
 //! wait (for a state, never for a while)      process (children with deadlines, ended by their ids)
 //! ```
 //!
@@ -24,6 +25,7 @@ pub mod process;
 pub mod python;
 pub mod registries;
 pub mod role;
+pub mod usage;
 pub mod wait;
 
 pub use documents::Domain;

@@ -71,6 +71,8 @@ codes! {
     RuleFailed = "MESH-1019",
     /// The event is not the CloudEvent that the contract asks for: an attribute or the mode is wrong.
     CloudEvent = "MESH-1020",
+    /// A batch that nobody could read, given up by an order: its coordinates stand for its events.
+    Unreadable = "MESH-1021",
 }
 
 impl fmt::Display for Code {

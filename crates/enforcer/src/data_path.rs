@@ -7,6 +7,7 @@
 mod breaker;
 mod desk;
 mod holds;
+mod skip;
 mod watchdog;
 
 use crate::{
@@ -162,6 +163,7 @@ impl<P: TransactionalPort> DataPath<P> {
                 self.follow_view();
                 self.review_holds();
                 self.watch();
+                self.follow_skips();
                 IDLE
             }
         };

@@ -29,6 +29,9 @@ pub const HEADERS_DROPPED: &str = "mesh-headers-dropped";
 /// Codes of what would have been refused, on a record that shadow mode let through.
 pub const WOULD_REFUSE: &str = "mesh-would-refuse";
 
+/// Offsets of the inbox that this record stands for, which nobody could read: `<first>-<last>`.
+pub const SKIPPED: &str = "mesh-skipped";
+
 /// How often an event was redriven, and from where last: `<partition>/<offset>#<times>`. A redriver sets it, the enforcer
 /// keeps it where the event is refused again, so that no event goes round for ever.
 pub const REDRIVEN: &str = "mesh-redriven";
@@ -159,6 +162,13 @@ impl Refusal {
                 ("__rule.exception", cut(&exception, MAX_TEXT).to_owned()),
             ],
         }
+    }
+
+    /// It stands for these offsets, the last one behind them, of which nothing could be read.
+    #[must_use]
+    pub fn skipping(mut self, from: i64, to: i64) -> Self {
+        self.headers.push((SKIPPED, format!("{from}-{}", to - 1)));
+        self
     }
 
     /// Call `send` with the quarantine record of `record`, cut as far as its topic demands.

@@ -14,6 +14,7 @@ use contract::{
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt,
+    ops::Range,
     sync::Arc,
     time::Duration,
 };
@@ -78,6 +79,8 @@ pub struct PortEntry {
     pub writer: Option<Arc<EventWriter>>,
     /// What the governance log says of its circuit breaker.
     pub breaker: Recorded,
+    /// By partition, the offsets that the governance log gives up where nobody can read them.
+    pub skips: BTreeMap<i32, Range<i64>>,
 }
 
 impl PortEntry {
@@ -93,6 +96,7 @@ impl PortEntry {
             rules,
             writer: None,
             breaker: Recorded::default(),
+            skips: BTreeMap::new(),
         }
     }
 }

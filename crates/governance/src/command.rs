@@ -2,6 +2,7 @@
 
 use crate::body;
 use crate::breaker::BreakerAct;
+use crate::skip::Skip;
 use contract::document::Document;
 use std::collections::BTreeMap;
 
@@ -46,6 +47,8 @@ pub enum Command {
     RecordRedrive(body::Redriven),
     /// Record what a circuit breaker did, hold a port, or reset its breaker.
     Breaker(BreakerAct),
+    /// Give up a batch that nobody can read.
+    Skip(Skip),
     /// Record that a promise is breached, or kept again.
     RecordSlo(body::SloTurn, body::SloReport),
     /// A proposal that could not be read; it is refused, and the refusal is a fact.
@@ -61,6 +64,7 @@ impl Command {
             Command::Activate(_) => "activate",
             Command::RecordRedrive(_) => "redriven",
             Command::Breaker(_) => "breaker",
+            Command::Skip(_) => "skip",
             Command::RecordSlo(..) => "slo",
             Command::Unreadable(_) => "unreadable",
         }
@@ -77,6 +81,7 @@ impl Command {
             | Command::Activate(_)
             | Command::RecordRedrive(_)
             | Command::Breaker(_)
+            | Command::Skip(_)
             | Command::RecordSlo(..)
             | Command::Unreadable(_) => Vec::new(),
         }

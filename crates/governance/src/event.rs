@@ -5,6 +5,7 @@ use crate::body::{
     Product, Redriven, Rejected, SloReport, Team,
 };
 use crate::breaker::Breaker;
+use crate::skip::Skip;
 use apache_avro::Schema;
 use apache_avro::reader::datum::GenericDatumReader;
 use apache_avro::writer::datum::GenericDatumWriter;
@@ -125,6 +126,8 @@ events! {
     BreakerHeld(Breaker) = "mesh.port.breaker.held.v1",
     /// Somebody reset a port's circuit breaker.
     BreakerReset(Breaker) = "mesh.port.breaker.reset.v1",
+    /// Offsets of an inbox were given up: nobody can read what is there.
+    BatchSkipped(Skip) = "mesh.port.batch.skipped.v1",
     /// A promise of a port is breached.
     SloBreached(SloReport) = "mesh.port.slo.breached.v1",
     /// A promise of a port is kept again.
@@ -157,6 +160,7 @@ impl Event {
             | Event::BreakerClosed(body)
             | Event::BreakerHeld(body)
             | Event::BreakerReset(body) => format!("port/{}", body.port),
+            Event::BatchSkipped(body) => format!("port/{}", body.port),
             Event::SloBreached(body) | Event::SloRecovered(body) => format!("port/{}", body.port),
             Event::ProposalRejected(_) => format!("proposal/{proposal_id}"),
         }

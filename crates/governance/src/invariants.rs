@@ -63,6 +63,7 @@ pub fn first_broken_by(mesh: &Mesh, fact: &Fact) -> Option<(&'static str, String
         | Event::BreakerClosed(_)
         | Event::BreakerHeld(_)
         | Event::BreakerReset(_)
+        | Event::BatchSkipped(_)
         | Event::SloBreached(_)
         | Event::SloRecovered(_)
         | Event::ProposalRejected(_) => None,

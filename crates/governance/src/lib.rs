@@ -6,7 +6,7 @@
 //!                            └──────────────── mesh ◀──evolve── log::fold (checked) ◀──┘
 //! ```
 //!
-//! Reading order: [`body`], [`breaker`] and [`event`] (what is stored), [`fact`] (its bytes), [`mesh`] (the state and its hash),
+//! Reading order: [`body`], [`breaker`], [`skip`] and [`event`] (what is stored), [`fact`] (its bytes), [`mesh`] (the state and its hash),
 //! [`log`] (reading with checks), [`command`], [`decide`] and [`refusal`] (the rules), [`invariants`], [`merkle`],
 //! [`people`] (personal data), [`proposal`] and [`outcome`] (requests and replies on the wire).
 
@@ -24,4 +24,5 @@ pub mod outcome;
 pub mod people;
 pub mod proposal;
 pub mod refusal;
+pub mod skip;
 mod slo;

@@ -9,6 +9,7 @@ use crate::breaker::Breaker;
 use crate::event::Event;
 use crate::fact::{Fact, Hash, hex, leaf_hash};
 use crate::merkle::Merkle;
+use crate::skip::Skip;
 use contract::version::Version;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
@@ -93,6 +94,9 @@ pub struct Port {
     /// there were breakers.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub breaker: Option<BreakerState>,
+    /// By partition, the newest offsets that were given up. Left out where there are none, as the breaker is.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub skips: BTreeMap<i32, Skip>,
 }
 
 /// A port's circuit breaker.
@@ -214,6 +218,11 @@ impl Mesh {
                 self.change_breaker(fact, body, None);
             }
             Event::BreakerReset(body) => self.change_breaker(fact, body, Some(fact.seq)),
+            Event::BatchSkipped(body) => {
+                if let Some(port) = self.ports.get_mut(&body.port) {
+                    port.skips.insert(body.partition, body.clone());
+                }
+            }
             Event::SloBreached(body) => {
                 if let Some(port) = self.ports.get_mut(&body.port) {
                     let breach = Breach {
@@ -249,12 +258,13 @@ impl Mesh {
     /// A port is opened, or opened otherwise as long as nothing was in force on it.
     fn open_port(&mut self, fact: &Fact, body: &body::Port) {
         let mut opened = entity(fact, body.clone());
-        let mut breaker = None;
+        let (mut breaker, mut skips) = (None, BTreeMap::new());
         match self.ports.get(&body.address) {
             Some(port) if !port.activations.is_empty() => return,
             Some(port) => {
                 opened.created_seq = port.opened.created_seq;
                 breaker.clone_from(&port.breaker);
+                skips.clone_from(&port.skips);
             }
             None => {}
         }
@@ -262,6 +272,7 @@ impl Mesh {
             opened,
             activations: Vec::new(),
             breaker,
+            skips,
             breaches: BTreeMap::new(),
         };
         self.ports.insert(body.address.clone(), port);

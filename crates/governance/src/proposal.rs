@@ -7,6 +7,7 @@
 use crate::body::{Activated, Redriven, Refusal, SloReport, SloTurn};
 use crate::breaker::BreakerAct;
 use crate::refusal::{Code, refuse};
+use crate::skip::Skip;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -22,6 +23,10 @@ pub const REDRIVEN_TYPE: &str = "application/vnd.meshlog.redriven+json";
 pub const BREAKER: &str = "mesh.proposal.breaker.v1";
 /// Media type of such an act at the API.
 pub const BREAKER_TYPE: &str = "application/vnd.meshlog.breaker+json";
+/// `type` of the order to give up a batch that nobody can read.
+pub const SKIP: &str = "mesh.proposal.batch.skip.v1";
+/// Media type of that order at the API.
+pub const SKIP_TYPE: &str = "application/vnd.meshlog.batch-skip+json";
 /// `type` of the observer's record of a breach.
 pub const SLO_BREACHED: &str = "mesh.proposal.slo.breached.v1";
 /// `type` of the observer's record of a recovery.
@@ -78,6 +83,8 @@ pub enum Request {
     RecordRedrive(Redriven),
     /// Do or record something about a circuit breaker.
     Breaker(BreakerAct),
+    /// Give up a batch that nobody can read.
+    Skip(Skip),
     /// Record that a promise turned.
     RecordSlo(SloTurn, SloReport),
     /// It cannot be read; the reasons are the answer.
@@ -196,6 +203,15 @@ fn proposal(attributes: Attributes, data: &[u8]) -> Proposal {
                 Request::Unreadable(vec![refuse(Code::Breaker, "", "", message, way_out)])
             }
         },
+        SKIP => match serde_json::from_slice(data) {
+            Ok(skip) => Request::Skip(skip),
+            Err(error) => {
+                let message = format!("the order to give up a batch does not parse: {error}");
+                let way_out =
+                    r#"as {"port":"…","partition":0,"from":10,"to":20}, `to` behind the last"#;
+                Request::Unreadable(vec![refuse(Code::Skip, "", "", message, way_out)])
+            }
+        },
         SLO_BREACHED => slo(SloTurn::Breached, data),
         SLO_RECOVERED => slo(SloTurn::Recovered, data),
         other => {
@@ -205,7 +221,7 @@ fn proposal(attributes: Attributes, data: &[u8]) -> Proposal {
                 "",
                 "/type",
                 message,
-                format!("use {APPLY}, {BREAKER} or {REDRIVEN}"),
+                format!("use {APPLY}, {BREAKER}, {SKIP} or {REDRIVEN}"),
             );
             Request::Unreadable(vec![refusal])
         }

@@ -57,6 +57,8 @@ codes! {
     Breaker = "MESH-2030",
     /// The record of a breach or a recovery does not fit the port.
     Slo = "MESH-2031",
+    /// The order to give up a batch does not fit the port.
+    Skip = "MESH-2032",
 }
 
 /// A refusal.

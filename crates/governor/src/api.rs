@@ -17,7 +17,8 @@ use governance::decide::decide;
 use governance::outcome::{Outcome, Reply};
 use governance::people::People;
 use governance::proposal::{
-    self, ACTOR, APPLY, AUTHENTICATED_BY, BREAKER, BREAKER_TYPE, REDRIVEN, REDRIVEN_TYPE,
+    self, ACTOR, APPLY, AUTHENTICATED_BY, BREAKER, BREAKER_TYPE, REDRIVEN, REDRIVEN_TYPE, SKIP,
+    SKIP_TYPE,
 };
 use kafka::{Admin, Cluster, Header, LogEvent, LogReader, Outgoing, Producer, StartError};
 use serde::Deserialize;
@@ -229,6 +230,8 @@ fn request_headers(id: &str, content_type: &str, principal: &str) -> Vec<(String
         REDRIVEN
     } else if content_type.starts_with(BREAKER_TYPE) {
         BREAKER
+    } else if content_type.starts_with(SKIP_TYPE) {
+        SKIP
     } else {
         APPLY
     };

@@ -69,6 +69,7 @@ pub fn prepare(
             )])
         }
         Request::Breaker(act) => Command::Breaker(act),
+        Request::Skip(skip) => Command::Skip(skip),
         Request::RecordSlo(turn, report) if from_observer => Command::RecordSlo(turn, report),
         Request::RecordSlo(..) => Command::Unreadable(vec![not_yours(
             "only the observer records how promises stand",

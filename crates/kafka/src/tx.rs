@@ -172,7 +172,8 @@ pub enum Polled {
 ///
 /// The caller's duty: after [`Polled::Positions`], and after any [`Outcome`] but `Committed`, forget what the open
 /// transaction held; commit at its own pace; call [`poll`](Self::poll) at least every few minutes.
-pub trait TransactionalPort {
+/// As an [`Outbox`] it takes outputs that belong to no one record, such as what was counted of many.
+pub trait TransactionalPort: Outbox {
     /// Read these inbox topics from now on, instead of those before.
     fn subscribe(&mut self, topics: &[String]);
 

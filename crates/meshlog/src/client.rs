@@ -5,7 +5,8 @@ use std::time::Duration;
 use anyhow::Context;
 use governance::body::{Redriven, Refusal};
 use governance::breaker::BreakerAct;
-use governance::proposal::{BREAKER_TYPE, BUNDLE, Bundle, REDRIVEN_TYPE};
+use governance::proposal::{BREAKER_TYPE, BUNDLE, Bundle, REDRIVEN_TYPE, SKIP_TYPE};
+use governance::skip::Skip;
 use kafka::Cluster;
 use reqwest::{Method, RequestBuilder, StatusCode, Url};
 use serde::Deserialize;
@@ -271,19 +272,28 @@ impl Client {
 
     /// Propose the record of a redrive. A refusal is an answer, not an error.
     pub(crate) async fn record_redrive(&self, redriven: &Redriven) -> anyhow::Result<Answer> {
-        let request = self
-            .request(Method::POST, &["proposals"], &[])
-            .header("content-type", REDRIVEN_TYPE)
-            .body(serde_json::to_vec(redriven)?);
-        self.answered(request).await
+        self.propose_as(REDRIVEN_TYPE, redriven).await
     }
 
     /// Propose an act about a port's circuit breaker. A refusal is an answer, not an error.
     pub(crate) async fn act_on_breaker(&self, act: &BreakerAct) -> anyhow::Result<Answer> {
+        self.propose_as(BREAKER_TYPE, act).await
+    }
+
+    /// Propose that a batch be given up. A refusal is an answer, not an error.
+    pub(crate) async fn give_up(&self, skip: &Skip) -> anyhow::Result<Answer> {
+        self.propose_as(SKIP_TYPE, skip).await
+    }
+
+    async fn propose_as(
+        &self,
+        content_type: &str,
+        body: &impl serde::Serialize,
+    ) -> anyhow::Result<Answer> {
         let request = self
             .request(Method::POST, &["proposals"], &[])
-            .header("content-type", BREAKER_TYPE)
-            .body(serde_json::to_vec(act)?);
+            .header("content-type", content_type)
+            .body(serde_json::to_vec(body)?);
         self.answered(request).await
     }
 

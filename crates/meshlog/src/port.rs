@@ -23,6 +23,8 @@ pub(crate) struct Port {
     pub(crate) inbox: String,
     /// Where refused events are.
     pub(crate) quarantine: String,
+    /// Partitions of each of its topics.
+    pub(crate) partitions: i64,
     /// The contract.
     pub(crate) contract_id: String,
     /// What was put in force, in order.

@@ -2,6 +2,7 @@
 
 mod adopt;
 mod apart;
+mod bomb;
 mod breaker;
 mod checker;
 mod cli;

@@ -1,40 +1,37 @@
-//! A batch whose bytes went bad on the broker's disk: never passed over, named, and other partitions go on.
+//! A batch whose bytes went bad on the broker's disk: never passed over but by an order, named, and other partitions go on.
 
 use serde_json::{Value, json};
 use std::fs::{self, OpenOptions};
 use std::io::{Seek, SeekFrom, Write};
+use std::ops::Range;
 use std::path::PathBuf;
-use std::time::Duration;
-use tests::{Domain, Kafka, TestMesh, broker, wait_for};
+use tests::usage::{publish, stats};
+use tests::{Domain, Kafka, TestMesh};
 
-/// The watchdog asks again every 30 seconds whether what it holds can be read.
-const SOON: Duration = Duration::from_secs(90);
-
-/// The first batch of a partition with events in it, in its log on the disk.
+/// A batch of a partition, in its log on the disk.
 struct Batch {
     log: PathBuf,
-    end: u64,
-    last: u8,
+    partition: i32,
+    /// Its first offset, and the first behind it.
+    offsets: Range<i64>,
+    /// Where in the log it has its fifth last byte: within the last record.
+    place: u64,
+    byte: u8,
 }
 
 impl Batch {
-    fn find(mesh: &TestMesh, inbox: &str) -> Self {
-        let data = mesh.dir().join("kafka");
-        let mut folders = vec![data];
+    /// The newest batch of a partition of the inbox that has one.
+    fn newest(mesh: &TestMesh, inbox: &str) -> Self {
+        let mut folders = vec![mesh.dir().join("kafka")];
         while let Some(folder) = folders.pop() {
             for entry in fs::read_dir(&folder).expect("a folder").flatten() {
                 let path = entry.path();
                 let name = entry.file_name().to_string_lossy().into_owned();
-                if path.is_dir() && name.starts_with(&format!("{inbox}-")) {
+                if let Some(partition) = name.strip_prefix(&format!("{inbox}-")) {
                     let log = path.join("00000000000000000000.log");
-                    let bytes = fs::read(&log).expect("the log can be read");
-                    let length = bytes.get(8..12).map_or(0, |length| {
-                        u32::from_be_bytes(length.try_into().expect("four bytes"))
-                    });
-                    if length > 0 {
-                        let end = u64::from(length) + 12 - 5;
-                        let last = bytes[usize::try_from(end).expect("small")];
-                        return Self { log, end, last };
+                    let partition = partition.parse().expect("a partition");
+                    if let Some(batch) = Self::last_of(log, partition) {
+                        return batch;
                     }
                 } else if path.is_dir() {
                     folders.push(path);
@@ -44,65 +41,90 @@ impl Batch {
         unreachable!("no partition of {inbox} has a batch")
     }
 
+    /// Source: <https://kafka.apache.org/documentation/#recordbatch>
+    fn last_of(log: PathBuf, partition: i32) -> Option<Self> {
+        let bytes = fs::read(&log).expect("the log can be read");
+        let number = |at: usize| {
+            bytes
+                .get(at..at + 4)?
+                .try_into()
+                .ok()
+                .map(i32::from_be_bytes)
+        };
+        let (mut at, mut last) = (0, None);
+        while let Some(length) = number(at + 8).filter(|length| *length > 0) {
+            last = Some(at);
+            at += 12 + usize::try_from(length).expect("above zero");
+        }
+        let start = last?;
+        let base = bytes
+            .get(start..start + 8)?
+            .try_into()
+            .ok()
+            .map(i64::from_be_bytes)?;
+        let delta = i64::from(number(start + 23)?);
+        Some(Self {
+            log,
+            partition,
+            offsets: base..base + delta + 1,
+            place: u64::try_from(at - 5).expect("small"),
+            byte: bytes[at - 5],
+        })
+    }
+
+    fn spoil(&self) {
+        self.write(!self.byte);
+    }
+
+    fn mend(&self) {
+        self.write(self.byte);
+    }
+
     fn write(&self, byte: u8) {
         let file = OpenOptions::new().write(true).open(&self.log);
         let mut file = file.expect("the log can be written");
-        file.seek(SeekFrom::Start(self.end)).expect("seeks");
+        file.seek(SeekFrom::Start(self.place)).expect("seeks");
         file.write_all(&[byte]).expect("writes");
     }
 }
 
-fn publish(mesh: &TestMesh, domain: &Domain, port: &str, name: &str) {
-    let record = |n: usize| {
-        json!({"record_id": format!("{name}-{n}"), "customer_id": "acme", "conversation_id": "c-1",
-            "model": "swift-2", "input_tokens": 10, "output_tokens": 3, "amount_micros": 8400,
-            "currency": "EUR", "used_at": "2026-11-22T10:15:30.250Z"})
-        .to_string()
-    };
-    let file = domain.scratch().join(broker::unique(name));
-    let lines: Vec<String> = (0..60).map(record).collect();
-    fs::write(&file, lines.join("\n")).expect("writes");
-    let file = file.to_str().expect("our paths are text");
-    let published = mesh.cli(&["publish", port, "--jsonl", file, "-o", "json"]);
-    assert_eq!(published.json()["published"], 60);
+/// A port with a batch of 60 events that was spoilt, and 60 good events behind it.
+fn spoilt(mesh: &TestMesh, domain: &Domain, port: &str) -> Batch {
+    mesh.cli(&["breaker", "hold", port]).expect_code(0);
+    publish(mesh, domain, port, 60);
+    let batch = Batch::newest(mesh, &format!("{port}.inbox"));
+    batch.spoil();
+    publish(mesh, domain, port, 60);
+    mesh.cli(&["breaker", "reset", port]).expect_code(0);
+    batch
 }
 
-fn stats(mesh: &TestMesh, port: &str, what: &str, is_so: impl Fn(&Value) -> bool) -> Value {
-    wait_for(what, SOON, || {
-        let stats = mesh.try_get(&format!("/api/v1/ports/{port}/stats"))?;
-        if is_so(&stats) {
-            Ok(stats)
-        } else {
-            Err(stats.to_string())
-        }
-    })
+fn stalled(mesh: &TestMesh, port: &str, batch: &Batch) {
+    let place = format!(
+        "partition {} of {port}.inbox stands at offset {}: what is there cannot be read",
+        batch.partition, batch.offsets.start
+    );
+    stats(mesh, port, "the place is named", |stats| {
+        let why = stats["why"].as_str().unwrap_or_default();
+        stats["state"] == "stalled" && why.starts_with(&place)
+    });
 }
 
 #[test]
-fn a_batch_that_cannot_be_read_is_never_passed_over() {
+fn a_batch_that_cannot_be_read_is_never_passed_over_but_by_an_order() {
     let mesh = TestMesh::start_on("unreadable", Kafka::Own);
     let domain = Domain::example("billing");
     mesh.apply(&domain.dir());
     let port = domain.port_named("usage", "records");
-    mesh.cli(&["breaker", "hold", &port]).expect_code(0);
-    publish(&mesh, &domain, &port, "first");
-    let batch = Batch::find(&mesh, &format!("{port}.inbox"));
-    batch.write(!batch.last);
-    publish(&mesh, &domain, &port, "second");
-    mesh.cli(&["breaker", "reset", &port]).expect_code(0);
 
-    let stalled = stats(&mesh, &port, "the others go on", |stats| {
-        stats["state"] == "stalled" && stats["inbox"].as_u64() > Some(40)
+    let batch = spoilt(&mesh, &domain, &port);
+    stalled(&mesh, &port, &batch);
+    let others = stats(&mesh, &port, "the others go on", |stats| {
+        stats["inbox"].as_u64() > Some(40)
     });
-    let why = stalled["why"].as_str().expect("it says why");
-    assert!(
-        why.contains("stands at offset 0") && why.contains("cannot be read"),
-        "{why}"
-    );
-    assert!(stalled["inbox"].as_u64() < Some(120), "{stalled}");
-
+    assert!(others["inbox"].as_u64() < Some(120), "{others}");
     // The bytes are well again: every event comes out, once.
-    batch.write(batch.last);
+    batch.mend();
     let mended = stats(&mesh, &port, "what could not be read", |stats| {
         stats["lag"] == 0 && stats["state"] == "running"
     });
@@ -110,5 +132,53 @@ fn a_batch_that_cannot_be_read_is_never_passed_over() {
         (&mended["inbox"], &mended["accepted"]),
         (&json!(120), &json!(120)),
         "{mended}"
+    );
+
+    let batch = spoilt(&mesh, &domain, &port);
+    stalled(&mesh, &port, &batch);
+    give_up(&mesh, &port, &batch);
+}
+
+/// An operator gives the batch up: its place is in quarantine, and everything else comes out.
+fn give_up(mesh: &TestMesh, port: &str, batch: &Batch) {
+    let (partition, from, to) = (batch.partition, batch.offsets.start, batch.offsets.end);
+    let place = [partition.to_string(), from.to_string()];
+    let skip = |offset: &str, more: &[&str]| {
+        let mut args = vec!["quarantine", "skip-batch", port, place[0].as_str(), offset];
+        args.extend(more);
+        mesh.cli(&args)
+    };
+    let readable = skip("0", &[]).expect_code(3);
+    assert!(
+        readable.stderr.contains("can be read"),
+        "{}",
+        readable.stderr
+    );
+    skip(&place[1], &["--to", "1000"]).expect_code(3);
+    let planned = skip(&place[1], &["--dry-run", "-o", "json"]).json();
+    assert_eq!(
+        (&planned["from"], &planned["to"], &planned["seq"]),
+        (&json!(from), &json!(to), &Value::Null)
+    );
+    let ordered = skip(&place[1], &["--reason", "a bad disk", "-o", "json"]).json();
+    assert!(ordered["seq"].is_u64(), "{ordered}");
+
+    let lost = u64::try_from(to - from).expect("above zero");
+    let done = stats(mesh, port, "what is behind it", |stats| {
+        stats["lag"] == 0 && stats["state"] == "running"
+    });
+    assert_eq!(
+        (&done["inbox"], &done["accepted"], &done["quarantined"]),
+        (&json!(241 - lost), &json!(240 - lost), &json!(1)),
+        "{done}"
+    );
+    let listed = mesh.cli(&["quarantine", "list", port, "-o", "json"]).json();
+    assert_eq!(listed["reasons"][0]["code"], "MESH-1021");
+    let redriven = mesh
+        .cli(&["quarantine", "redrive", port, "-o", "json"])
+        .json();
+    assert_eq!(
+        (&redriven["unread"], &redriven["sent"]),
+        (&json!(1), &json!(0))
     );
 }

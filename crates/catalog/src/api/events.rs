@@ -96,6 +96,7 @@ fn body_json(event: &Event) -> Value {
         | Event::BreakerClosed(body)
         | Event::BreakerHeld(body)
         | Event::BreakerReset(body) => json!(body),
+        Event::BatchSkipped(body) => json!(body),
         Event::SloBreached(body) | Event::SloRecovered(body) => json!(body),
         Event::ProposalRejected(body) => json!(body),
     }

@@ -86,6 +86,10 @@ pub(crate) fn sentence(event: &Event) -> Markup {
             "Circuit breaker of " (port(&body.port)) " reset"
             @if let Some(reason) = &body.reason { ": " (reason) }
         },
+        Event::BatchSkipped(body) => html! {
+            "Of " (port(&body.port)) " " (body) " given up: nobody can read what is there"
+            @if let Some(reason) = &body.reason { ": " (reason) }
+        },
         Event::SloBreached(body) => html! {
             "Promise broken on " a href={ "/ports/" (body.port) } { (body.port) } ": " (body.objective) " "
             (body.promised) ", measured " (body.measured) " " (body.unit)

@@ -81,7 +81,7 @@ pub(super) struct Txn {
 }
 
 impl Txn {
-    fn begin(view: &watch::Receiver<Arc<Snapshot>>, now: Duration) -> Self {
+    pub(super) fn begin(view: &watch::Receiver<Arc<Snapshot>>, now: Duration) -> Self {
         Self {
             snapshot: Arc::clone(&view.borrow()),
             started: now,
@@ -172,6 +172,9 @@ pub(crate) fn judge(
     record: &Inbound<'_>,
     horizon: i64,
 ) -> Result<Verdict, UnknownSchema> {
+    if let Some(reason) = beyond(port, record) {
+        return Ok(Verdict::refused(reason));
+    }
     if record.unreadable_headers > 0 {
         let found = format!("{} that are not", record.unreadable_headers);
         let reason = Reason::new(Code::Header, "", "header names in UTF-8", &found);
@@ -202,6 +205,20 @@ pub(crate) fn judge(
         let reason = Reason::new(Code::Internal, "", "a verdict", "the validator panicked");
         Ok(Verdict::refused(reason))
     })
+}
+
+/// Why a record that is too large for its topic, whatever it says, is refused. It is not looked into: what was a small batch
+/// before it was decompressed must not be parsed as well.
+fn beyond(port: &PortEntry, record: &Inbound<'_>) -> Option<Reason> {
+    let length = |bytes: Option<&[u8]>| bytes.map_or(0, <[u8]>::len);
+    let size = length(record.key) + length(record.value);
+    (size > port.max_message_bytes).then(|| too_large(port, size))
+}
+
+fn too_large(port: &PortEntry, size: usize) -> Reason {
+    let most = port.max_message_bytes;
+    let limit = format!("at most {most} bytes with {SOURCE}");
+    Reason::new(Code::TooLarge, "", limit, &format!("up to {size} bytes"))
 }
 
 /// Why a record was not sent on.
@@ -269,10 +286,7 @@ impl Disposal<'_> {
         let outbound = envelope::product(self.port, self.record, added);
         let size = size_bound(&outbound);
         if size > self.port.max_message_bytes {
-            let most = self.port.max_message_bytes;
-            let limit = format!("at most {most} bytes with {SOURCE}");
-            let reason = Reason::new(Code::TooLarge, "", limit, &format!("up to {size} bytes"));
-            return self.refuse(&[reason], outbox);
+            return self.refuse(&[too_large(self.port, size)], outbox);
         }
         outbox.send(&outbound)?;
         if self.record.offset >= self.guard.grace {

@@ -1,6 +1,7 @@
 //! The loop on a cluster in memory, with every fault the port knows.
 
 mod breaker;
+mod skip;
 mod watchdog;
 
 use super::*;

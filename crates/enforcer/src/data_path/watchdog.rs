@@ -42,8 +42,25 @@ pub(super) struct Watchdog {
 
 #[derive(Debug)]
 struct Stall {
+    /// The committed offset.
     from: i64,
+    /// Where what is said of it lies.
+    at: i64,
+    /// Whether it cannot be read, as opposed to: it does not come.
+    is_unreadable: bool,
+    /// For the status.
     why: String,
+    /// What was found.
+    what: String,
+}
+
+/// A partition that stands at something that cannot be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Stuck {
+    pub(super) inbox: String,
+    pub(super) partition: i32,
+    pub(super) at: i64,
+    pub(super) what: String,
 }
 
 impl Watchdog {
@@ -51,6 +68,23 @@ impl Watchdog {
     pub(super) fn stalled(&self, inbox: &str) -> Option<&str> {
         let mut of_inbox = self.stalled.iter().filter(|((topic, _), _)| topic == inbox);
         of_inbox.next().map(|(_, stall)| stall.why.as_str())
+    }
+
+    /// The partitions where the next thing to be judged cannot be read.
+    pub(super) fn stuck(&self) -> impl Iterator<Item = Stuck> {
+        let stalled = self.stalled.iter();
+        let stuck = stalled.filter(|(_, stall)| stall.is_unreadable && stall.at == stall.from);
+        stuck.map(|((inbox, partition), stall)| Stuck {
+            inbox: inbox.clone(),
+            partition: *partition,
+            at: stall.at,
+            what: stall.what.clone(),
+        })
+    }
+
+    /// A partition got on.
+    pub(super) fn forget(&mut self, inbox: &str, partition: i32) {
+        self.stalled.remove(&(inbox.to_owned(), partition));
     }
 }
 
@@ -180,7 +214,8 @@ impl<P: TransactionalPort> DataPath<P> {
         }
         let unreadable = matches!(found, Ok(Found::Unreadable(..)));
         let until = unreadable.then_some(Until::Readable);
-        let (offset, what) = match found {
+        let is_unreadable = unreadable || found == Ok(Found::Silence);
+        let (at, what) = match found {
             Ok(Found::Nothing) => {
                 let nothing = &mut self.watchdog.nothing;
                 nothing.insert((inbox, partition), (from, end));
@@ -197,7 +232,14 @@ impl<P: TransactionalPort> DataPath<P> {
                 return false;
             }
         };
-        self.stall((inbox, partition), (from, offset), &what, until);
+        let stall = Stall {
+            why: format!("partition {partition} of {inbox} stands at offset {at}: {what}"),
+            from,
+            at,
+            is_unreadable,
+            what,
+        };
+        self.stall((inbox, partition), stall, until);
         true
     }
 
@@ -213,32 +255,30 @@ impl<P: TransactionalPort> DataPath<P> {
         }
     }
 
-    fn stall(
-        &mut self,
-        (inbox, partition): (String, i32),
-        (from, offset): (i64, i64),
-        what: &str,
-        until: Option<Until>,
-    ) {
-        let why = format!("partition {partition} of {inbox} stands at offset {offset}: {what}");
-        let key = (inbox, partition);
+    fn stall(&mut self, key: (String, i32), stall: Stall, until: Option<Until>) {
+        let (inbox, partition) = (&key.0, key.1);
         if !self.watchdog.stalled.contains_key(&key) {
-            tracing::error!(topic = key.0, partition, offset, why, "partition stalled");
+            let Stall { at, why, .. } = &stall;
+            tracing::error!(
+                topic = inbox,
+                partition,
+                offset = at,
+                why,
+                "partition stalled"
+            );
         }
-        if let Some(until) = until.filter(|_| self.holds.get(&key.0, partition).is_none()) {
-            let hold = Hold {
-                why: why.clone(),
-                until,
-            };
-            self.holds.insert(key.0.clone(), partition, hold);
+        if let Some(until) = until.filter(|_| self.holds.get(inbox, partition).is_none()) {
+            let why = stall.why.clone();
+            self.holds
+                .insert(inbox.clone(), partition, Hold { why, until });
             self.apply_holds();
         }
-        self.watchdog.stalled.insert(key, Stall { from, why });
+        self.watchdog.stalled.insert(key, stall);
     }
 }
 
 /// Whether a partition waits for something else than to be readable again.
-fn is_held(holds: &Holds, topic: &str, partition: i32) -> bool {
+pub(super) fn is_held(holds: &Holds, topic: &str, partition: i32) -> bool {
     let hold = holds.get(topic, partition);
     hold.is_some_and(|hold| hold.until != Until::Readable)
 }

@@ -1,15 +1,12 @@
 //! What becomes of an act about a port's circuit breaker. What is so already leads to no fact, so that an act may be
 //! proposed until it is decided.
 
-use super::Rejection;
+use super::{Rejection, act};
 use crate::breaker::{Breaker, BreakerAct};
 use crate::command::Stamp;
 use crate::event::Event;
 use crate::mesh::Mesh;
-use crate::refusal::{Code, refuse};
-
-/// Most characters of a reason: it stays in the log for ever.
-const REASON: usize = 500;
+use crate::refusal::Code;
 
 pub(super) fn decide(
     mesh: &Mesh,
@@ -55,33 +52,12 @@ fn after(before: &Breaker, act: &BreakerAct) -> Option<Event> {
 
 /// The breaker before an act that may be done.
 fn allowed(mesh: &Mesh, stamp: &Stamp, act: &BreakerAct) -> Result<Breaker, Rejection> {
-    let refused = |path: &str, message: String, way_out: String| {
-        let refusal = refuse(Code::Breaker, "", path, message, way_out);
-        Err(Rejection(vec![refusal]))
+    let about = act::About {
+        code: Code::Breaker,
+        port: act.port(),
+        partition: act.partition(),
+        reason: act.reason(),
     };
-    let Some(port) = mesh.ports.get(act.port()) else {
-        let message = format!("port {} is not open", act.port());
-        return refused("/port", message, "`meshlog port list` shows what is".into());
-    };
-    let state = &port.opened.state;
-    let owner = &state.owner;
-    if let Some(domain) = stamp.domain.as_ref().filter(|domain| *domain != owner) {
-        let message = format!("port {} is not domain `{domain}`'s", act.port());
-        return refused("/port", message, format!("send it on `{owner}.proposals`"));
-    }
-    let known = 0..state.partitions;
-    if act
-        .partition()
-        .is_some_and(|partition| !known.contains(&partition))
-    {
-        let message = format!("port {} has {} partitions", act.port(), state.partitions);
-        return refused("/partition", message, String::new());
-    }
-    let long = |reason: &String| reason.chars().count() > REASON;
-    if act.reason().is_some_and(long) {
-        let message = format!("the reason has more than {REASON} characters");
-        return refused("/reason", message, "shorten it".into());
-    }
-    let known = port.breaker.as_ref();
+    let known = about.checked(mesh, stamp)?.breaker.as_ref();
     Ok(known.map(|known| known.state.clone()).unwrap_or_default())
 }

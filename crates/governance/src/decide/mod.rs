@@ -4,9 +4,11 @@
 //! the order that their references need (teams, domains, contracts, products), each against the state after the ones
 //! before it.
 
+mod act;
 mod breaker;
 mod contracts;
 mod products;
+mod skip;
 
 use crate::body::{self, Refusal};
 use crate::command::{Command, Stamp, Submitted};
@@ -33,6 +35,7 @@ pub fn decide(mesh: &Mesh, stamp: &Stamp, command: &Command) -> Result<Vec<Event
         Command::Activate(activated) => activate(mesh, activated),
         Command::RecordRedrive(redriven) => record_redrive(mesh, stamp, redriven),
         Command::Breaker(act) => breaker::decide(mesh, stamp, act),
+        Command::Skip(order) => skip::decide(mesh, stamp, order),
         Command::RecordSlo(turn, report) => record_slo(mesh, *turn, report),
         Command::Unreadable(reasons) => Err(Rejection(reasons.clone())),
     }

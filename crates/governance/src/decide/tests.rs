@@ -1,6 +1,7 @@
 //! Given facts, when a command, then events or refusals: on the example documents that ship with the project.
 
 mod breaker;
+mod skip;
 
 use super::*;
 use crate::fact::Fact;

@@ -356,7 +356,6 @@ impl TransactionalPort for KafkaPort {
     }
 }
 
-/// Outputs that belong to no one record, such as what was counted of many.
 impl Outbox for KafkaPort {
     fn send(&mut self, record: &Outbound<'_>) -> Result<(), Broken> {
         self.writer.send(record)

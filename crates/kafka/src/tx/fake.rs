@@ -7,6 +7,7 @@ use super::{
 use std::{
     cell::{Ref, RefCell},
     collections::{BTreeMap, VecDeque},
+    ops::Range,
     rc::Rc,
     time::Duration,
 };
@@ -63,7 +64,7 @@ pub struct FakeCluster {
 struct State {
     topics: BTreeMap<Partition, Vec<Stored>>,
     committed: BTreeMap<Partition, (i64, String)>,
-    stuck: BTreeMap<Partition, usize>,
+    stuck: BTreeMap<Partition, Range<usize>>,
 }
 
 impl FakeCluster {
@@ -72,8 +73,16 @@ impl FakeCluster {
         let key = (topic.to_owned(), partition);
         let stuck = &mut self.state.borrow_mut().stuck;
         match at {
-            Some(at) => drop(stuck.insert(key, at)),
+            Some(at) => drop(stuck.insert(key, at..usize::MAX)),
             None => drop(stuck.remove(&key)),
+        }
+    }
+
+    /// Of a partition that is stuck, what lies from this offset on can be read.
+    pub fn mend_from(&self, topic: &str, partition: i32, from: usize) {
+        let key = (topic.to_owned(), partition);
+        if let Some(stuck) = self.state.borrow_mut().stuck.get_mut(&key) {
+            stuck.end = from;
         }
     }
 
@@ -165,6 +174,18 @@ impl FakePort {
         }
     }
 
+    /// The next call that it fits takes this fault.
+    pub fn arm(&mut self, fault: Fault) {
+        match fault {
+            Fault::Rebalance => self.drop_open(),
+            Fault::BrokerAway | Fault::Unreadable => self.faults.push_front(Some(fault)),
+            Fault::CommitUndone
+            | Fault::CommitUnknownLost
+            | Fault::CommitUnknownDone
+            | Fault::SendBreaks => self.armed = Some(fault),
+        }
+    }
+
     /// Whether all faults were taken.
     pub fn is_out_of_faults(&self) -> bool {
         self.faults.is_empty() && self.armed.is_none()
@@ -236,7 +257,11 @@ impl FakePort {
         let state = self.cluster.get();
         // The partition that is least far: reads interleave as a real consumer's do.
         let candidates = self.reading.iter().filter_map(|(partition, at)| {
-            if state.stuck.get(partition).is_some_and(|stuck| at >= stuck) {
+            if state
+                .stuck
+                .get(partition)
+                .is_some_and(|stuck| stuck.contains(at))
+            {
                 return None;
             }
             state

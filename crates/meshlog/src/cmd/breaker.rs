@@ -6,9 +6,8 @@ use governance::breaker::BreakerAct;
 use serde_json::{Value, json};
 
 use super::Global;
-use super::apply::decided;
-use crate::client::{Client, Status};
-use crate::exit::Failure;
+use super::apply::settled;
+use crate::client::Client;
 use crate::output::{self, Format};
 
 /// What to do with a circuit breaker.
@@ -76,11 +75,7 @@ fn combined(port: &str, recorded: &Value, stats: &Value) -> Value {
 
 async fn act(client: &Client, act: &BreakerAct, format: Format) -> anyhow::Result<()> {
     let answer = client.act_on_breaker(act).await?;
-    let answer = if answer.is_pending() {
-        decided(client, answer).await?
-    } else {
-        answer
-    };
+    let seq = settled(client, answer).await?;
     let port = act.port();
     let (done, already) = match act {
         BreakerAct::Hold { .. } => ("held", "is held already"),
@@ -88,17 +83,11 @@ async fn act(client: &Client, act: &BreakerAct, format: Format) -> anyhow::Resul
             ("reset", "has no open circuit breaker and is not held")
         }
     };
-    let seq = answer.seqs.last().copied();
-    match (answer.status(), format) {
-        (Status::Rejected, _) => {
-            let reasons = answer.reasons.iter().map(|reason| reason.message.clone());
-            let text = reasons.collect::<Vec<_>>().join("; ");
-            return Err(Failure::Refused(text).into());
-        }
-        (Status::Accepted | Status::Unchanged | Status::Pending, Format::Json) => {
+    match format {
+        Format::Json => {
             output::json_line(&json!({"port": port, "done": seq.map(|_| done), "seq": seq}))?;
         }
-        (Status::Accepted | Status::Unchanged | Status::Pending, Format::Table) => {
+        Format::Table => {
             output::line(match seq {
                 Some(seq) => format!("{port}: {done}, recorded as fact {seq}"),
                 None => format!("{port} {already}: nothing to do"),

@@ -2,6 +2,7 @@
 
 mod judge;
 mod redrive;
+mod skip;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufWriter, Write};
@@ -11,7 +12,7 @@ use anyhow::Context;
 use clap::Subcommand;
 use contract::address::PortAddress;
 use contract::verdict::{Reason, Verdict};
-use enforcer::envelope::{REASONS, SOURCE, TRUNCATED, WOULD_REFUSE};
+use enforcer::envelope::{REASONS, SKIPPED, SOURCE, TRUNCATED, WOULD_REFUSE};
 use kafka::{Cluster, Record, ScanEnd, ScanSpec, ScanStart};
 use serde_json::{Value, json};
 
@@ -60,47 +61,71 @@ pub(crate) enum Verb {
     },
     /// Send events through the inbox again that the contract in force accepts; run again, it goes on where it stopped
     Redrive(redrive::Args),
+    /// Give up a batch of the inbox that nobody can read, so that what is behind it is judged
+    SkipBatch(skip::Args),
 }
 
 /// Runs a verb.
 pub(super) async fn run(global: &Global, verb: Verb) -> anyhow::Result<()> {
-    let verb = match verb {
-        Verb::Redrive(args) => return redrive::run(global, args).await,
-        verb @ (Verb::Stats { .. } | Verb::List { .. } | Verb::Show { .. }) => verb,
-    };
-    let address = match &verb {
-        Verb::Stats { port, .. } | Verb::List { port, .. } | Verb::Show { port, .. } => {
-            port.clone()
+    let format = global.output;
+    match verb {
+        Verb::Redrive(args) => redrive::run(global, args).await,
+        Verb::SkipBatch(args) => skip::run(global, args).await,
+        Verb::Stats { port, would_refuse } => {
+            let (cluster, of) = looked_at(global, &port, would_refuse).await?;
+            reading(move || stats(&cluster, &of, &port, format)).await
         }
-        Verb::Redrive(args) => args.port.clone(),
-    };
+        Verb::List {
+            port,
+            reason,
+            since,
+            would_refuse,
+        } => {
+            let (cluster, of) = looked_at(global, &port, would_refuse).await?;
+            reading(move || list(&cluster, &of, reason.as_deref(), since, format)).await
+        }
+        Verb::Show {
+            port,
+            partition,
+            offset,
+        } => {
+            let (cluster, port) = of_port(global, &port).await?;
+            let record = move || {
+                let record = find(&cluster, port.quarantine.clone(), partition, offset)?;
+                show(&record, &Decoder::new(&port)?, format)
+            };
+            reading(record).await
+        }
+    }
+}
+
+async fn of_port(global: &Global, address: &PortAddress) -> anyhow::Result<(Cluster, Port)> {
     let client = Client::new(&global.target)?;
     let cluster = client.mesh().await?.cluster();
-    let port = Port::load(&client, &address).await?;
-    let of = match &verb {
-        Verb::Stats { would_refuse, .. } | Verb::List { would_refuse, .. } if *would_refuse => {
-            Of::Shadow {
-                topic: address.topic(),
-                judge: Judge::load(global, &port).await?,
-            }
+    Ok((cluster, Port::load(&client, address).await?))
+}
+
+async fn looked_at(
+    global: &Global,
+    address: &PortAddress,
+    would_refuse: bool,
+) -> anyhow::Result<(Cluster, Of)> {
+    let (cluster, port) = of_port(global, address).await?;
+    let of = if would_refuse {
+        Of::Shadow {
+            topic: address.topic(),
+            judge: Judge::load(global, &port).await?,
         }
-        Verb::Stats { .. } | Verb::List { .. } | Verb::Show { .. } | Verb::Redrive(_) => {
-            Of::Quarantine(port.quarantine.clone())
-        }
+    } else {
+        Of::Quarantine(port.quarantine)
     };
-    let format = global.output;
-    let reading = tokio::task::spawn_blocking(move || match verb {
-        Verb::Stats { .. } => stats(&cluster, &of, &address, format),
-        Verb::List { reason, since, .. } => list(&cluster, &of, reason.as_deref(), since, format),
-        Verb::Show {
-            partition, offset, ..
-        } => {
-            let record = find(&cluster, port.quarantine.clone(), partition, offset)?;
-            show(&record, &Decoder::new(&port)?, format)
-        }
-        Verb::Redrive(_) => Ok(()),
-    });
-    reading.await.context("the reading thread failed")?
+    Ok((cluster, of))
+}
+
+/// Reading Kafka blocks, so it has a thread of its own.
+async fn reading(work: impl FnOnce() -> anyhow::Result<()> + Send + 'static) -> anyhow::Result<()> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.context("the reading thread failed")?
 }
 
 /// The reasons of a quarantined record.
@@ -362,6 +387,12 @@ fn show_text(record: &Record, reasons: &[Reason], value: &Value) -> anyhow::Resu
     output::line(format!("partition {partition} offset {offset}, {time}"))?;
     let source = header(SOURCE).unwrap_or_default();
     output::line(format!("inbox position @ governance position: {source}"))?;
+    if let Some(offsets) = header(SKIPPED) {
+        output::line(format!(
+            "stands for offsets {offsets} of the inbox, which nobody could read\n"
+        ))?;
+        return reason_table(reasons);
+    }
     let key = output::plain(&bytes_json(record.key.as_deref()));
     output::line(format!("key: {key}"))?;
     if let Some(whole) = header(TRUNCATED) {
@@ -371,6 +402,10 @@ fn show_text(record: &Record, reasons: &[Reason], value: &Value) -> anyhow::Resu
     let best = forms.into_iter().find(|form| !form.is_null());
     let text = best.map_or_else(|| "null".to_owned(), shown);
     output::line(format!("value: {text}\n"))?;
+    reason_table(reasons)
+}
+
+fn reason_table(reasons: &[Reason]) -> anyhow::Result<()> {
     let rows: Vec<Value> = reasons.iter().map(|reason| json!(reason)).collect();
     output::list(Format::Table, REASON, &rows)?;
     Ok(())

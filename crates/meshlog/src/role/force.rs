@@ -87,6 +87,10 @@ fn entry(mesh: &Mesh, port: &Port, compiled: &mut Compiled) -> Option<PortEntry>
     entry.mode = mode(mesh, port);
     entry.writer = in_force.writer;
     entry.breaker = port.breaker.as_ref().map(recorded).unwrap_or_default();
+    let skips = port.skips.iter();
+    entry.skips = skips
+        .map(|(partition, skip)| (*partition, skip.from..skip.to))
+        .collect();
     Some(entry)
 }
 

@@ -35,15 +35,15 @@ impl Scout for Ear {
     }
 }
 
-struct Watched {
-    world: World,
-    path: DataPath<FakePort>,
+pub(super) struct Watched {
+    pub(super) world: World,
+    pub(super) path: DataPath<FakePort>,
     ear: Ear,
 }
 
 impl Watched {
     /// Two events came; the third is there, and cannot be read.
-    fn stuck(found: Found) -> Self {
+    pub(super) fn stuck(found: Found) -> Self {
         let world = World::new(Governance::at(5));
         world.cluster.stick(INBOX, 0, Some(2));
         world.feed(0, &["ok"; 3]);
@@ -60,11 +60,11 @@ impl Watched {
     }
 
     /// Idle turns take 100 ms on the clock in memory.
-    fn seconds(&mut self, seconds: usize) {
+    pub(super) fn seconds(&mut self, seconds: usize) {
         (0..seconds * 10).for_each(|_| self.path.turn());
     }
 
-    fn stalled(&self) -> Option<String> {
+    pub(super) fn stalled(&self) -> Option<String> {
         match self.world.state() {
             PortState::Stalled(why) => Some(why),
             PortState::Running | PortState::Paused(_) | PortState::Breaker(_) => None,

@@ -177,6 +177,24 @@ pub(crate) async fn decided(client: &Client, answer: Answer) -> anyhow::Result<A
     )
 }
 
+/// Waits for the outcome of a proposal about one thing: the fact that it led to, none where it is so already.
+///
+/// # Errors
+/// It was refused, and why; or it is not decided in time.
+pub(crate) async fn settled(client: &Client, answer: Answer) -> anyhow::Result<Option<u64>> {
+    let answer = if answer.is_pending() {
+        decided(client, answer).await?
+    } else {
+        answer
+    };
+    if answer.status() == Status::Rejected {
+        let reasons = answer.reasons.iter().map(|reason| reason.message.clone());
+        let text = reasons.collect::<Vec<_>>().join("; ");
+        return Err(Failure::Refused(text).into());
+    }
+    Ok(answer.seqs.last().copied())
+}
+
 /// Waits until the ports that the proposal concerns are in force as it asked.
 pub(crate) async fn ports_open(client: &Client, answer: &Answer) -> anyhow::Result<()> {
     if answer.seqs.is_empty() {

@@ -62,6 +62,7 @@ impl Filter {
             | Event::BreakerClosed(_)
             | Event::BreakerHeld(_)
             | Event::BreakerReset(_)
+            | Event::BatchSkipped(_)
             | Event::SloBreached(_)
             | Event::SloRecovered(_) => Outcome::Accepted,
         };
@@ -127,6 +128,7 @@ pub(super) fn body_json(fact: &Fact) -> Value {
         | Event::BreakerClosed(body)
         | Event::BreakerHeld(body)
         | Event::BreakerReset(body) => serde_json::to_value(body),
+        Event::BatchSkipped(body) => serde_json::to_value(body),
         Event::SloBreached(body) | Event::SloRecovered(body) => serde_json::to_value(body),
         Event::ProposalRejected(body) => serde_json::to_value(body),
     };
@@ -164,6 +166,7 @@ fn gist(event: &Event) -> String {
         Event::BreakerHeld(body) | Event::BreakerReset(body) => {
             body.reason.clone().unwrap_or_default()
         }
+        Event::BatchSkipped(body) => body.to_string(),
         Event::SloBreached(body) | Event::SloRecovered(body) => {
             format!(
                 "{} {}: {} {}",

@@ -15,7 +15,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use anyhow::Context;
 use contract::address::PortAddress;
 use contract::verdict::Verdict;
-use enforcer::envelope::{DLQ_HEADERS, KEY_TRUNCATED, REDRIVEN, TRUNCATED};
+use enforcer::envelope::{DLQ_HEADERS, KEY_TRUNCATED, REDRIVEN, SKIPPED, TRUNCATED};
 use governance::body::{RedriveFilter, Redriven};
 use kafka::{Cluster, Header, Outgoing, Record, ScanEnd, ScanSpec, ScanStart, TxError, TxProducer};
 use serde_json::json;
@@ -79,13 +79,15 @@ struct Counts {
     still_refused: u64,
     too_often: u64,
     cut: u64,
+    /// No event, but the place of a batch that nobody could read.
+    unread: u64,
     /// Chosen, and redriven before.
     earlier: u64,
 }
 
 impl Counts {
     fn selected(&self) -> u64 {
-        self.sent + self.still_refused + self.too_often + self.cut
+        self.sent + self.still_refused + self.too_often + self.cut + self.unread
     }
 }
 
@@ -137,7 +139,7 @@ async fn record(client: &Client, args: &Args, counts: &Counts) -> anyhow::Result
         selected: number(counts.selected()),
         sent: number(counts.sent),
         still_refused: number(counts.still_refused),
-        held_back: number(counts.too_often + counts.cut),
+        held_back: number(counts.too_often + counts.cut + counts.unread),
     };
     let sent = counts.sent;
     let answer = client.record_redrive(&redriven).await.with_context(|| {
@@ -159,6 +161,7 @@ fn report(args: &Args, counts: &Counts, seq: Option<u64>, format: Format) -> any
         output::json_line(&json!({
             "port": args.port.topic(), "dry_run": args.dry_run, "selected": counts.selected(), "sent": counts.sent,
             "still_refused": counts.still_refused, "too_often": counts.too_often, "cut": counts.cut,
+            "unread": counts.unread,
             "redriven_before": counts.earlier, "seq": seq,
         }))?;
         return Ok(());
@@ -183,6 +186,10 @@ fn report(args: &Args, counts: &Counts, seq: Option<u64>, format: Format) -> any
         (
             counts.cut,
             "were too large to be kept whole and cannot be redriven",
+        ),
+        (
+            counts.unread,
+            "stand for batches that nobody could read, and hold no event",
         ),
         (counts.earlier, "have been redriven before"),
     ] {
@@ -276,6 +283,10 @@ impl Redrive {
         }
         if done.holds(record.partition, record.offset) {
             self.counts.earlier += 1;
+            return;
+        }
+        if record.header(SKIPPED).is_some() {
+            self.counts.unread += 1;
             return;
         }
         if record.header(TRUNCATED).is_some() || record.header(KEY_TRUNCATED).is_some() {

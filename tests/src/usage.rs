@@ -38,3 +38,26 @@ pub fn stats(mesh: &TestMesh, port: &str, what: &str, is_so: impl Fn(&Value) -> 
         }
     })
 }
+
+/// Where a partition stands because what is there cannot be read, as its port says it: at the batch, or at markers of
+/// transactions before it.
+#[track_caller]
+pub fn stands(mesh: &TestMesh, port: &str, partition: i32, batch: i64) -> i64 {
+    let place = format!("partition {partition} of {port}.inbox stands at offset ");
+    let at = |stats: &Value| {
+        let (at, rest) = stats["why"]
+            .as_str()?
+            .strip_prefix(&place)?
+            .split_once(':')?;
+        rest.contains("cannot be read").then_some(at.parse().ok()?)
+    };
+    let stalled = stats(mesh, port, "the place is named", |stats| {
+        stats["state"] == "stalled" && at(stats).is_some()
+    });
+    let at: i64 = at(&stalled).expect("it was there");
+    assert!(
+        (batch - 2..=batch).contains(&at),
+        "{at} is not just before {batch}"
+    );
+    at
+}

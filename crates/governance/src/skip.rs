@@ -33,6 +33,10 @@ impl Skip {
 impl std::fmt::Display for Skip {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let (partition, from, last) = (self.partition, self.from, self.to.saturating_sub(1));
-        write!(f, "offsets {from} to {last} of partition {partition}")
+        if from == last {
+            write!(f, "offset {from} of partition {partition}")
+        } else {
+            write!(f, "offsets {from} to {last} of partition {partition}")
+        }
     }
 }

@@ -17,6 +17,17 @@ const ASK: Duration = Duration::from_secs(5);
 /// Records looked through at most: what cannot be read may lie behind some that can.
 const MOST: usize = 100_000;
 
+/// Offsets that a batch which cannot be read is followed at most.
+const MOST_OFFSETS: i64 = 100_000;
+
+/// How long nothing at all comes from a broker that answers.
+const SILENT: Duration = Duration::from_secs(5);
+
+/// How long a record behind a batch may take to come, where it comes by itself.
+const BEHIND: Duration = Duration::from_millis(300);
+
+const SILENCE: &str = "neither a record nor the end comes";
+
 /// What a reader with committed records only finds from an offset on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Found {
@@ -35,15 +46,19 @@ pub enum Found {
 pub enum Extent {
     /// It can be read, or nothing is there.
     Readable,
-    /// It cannot, and what lies behind it can.
+    /// It cannot, and from `to` on something can, or nothing is there yet.
     Unreadable {
         /// The first offset behind it.
         to: i64,
         /// Why it cannot be read.
         why: String,
     },
-    /// It cannot, and no reader gets behind it by itself.
+    /// Where it ends is not known: a reader hears nothing at all, or it reaches further than was looked.
     Endless {
+        /// How far it was followed.
+        at: i64,
+        /// The partition's end.
+        end: i64,
         /// Why it cannot be read.
         why: String,
     },
@@ -66,8 +81,9 @@ pub fn probe(
     }
 }
 
-/// How far what cannot be read at an offset reaches, by the first thing that a reader gets behind it. Blocks the calling
-/// thread, for as long as `patience` where nothing comes.
+/// How far what cannot be read at an offset reaches. Offset by offset: a batch that cannot be read is one from wherever in
+/// it one begins, and nothing between two of them may be missed. Blocks the calling thread for a few milliseconds an offset;
+/// `seen` is told how far it came.
 ///
 /// # Errors
 /// In words, when the brokers do not answer.
@@ -76,38 +92,70 @@ pub fn extent(
     topic: &str,
     partition: i32,
     from: i64,
-    patience: Duration,
+    seen: &mut dyn FnMut(i64),
 ) -> Result<Extent, String> {
-    match start(cluster, topic, partition, from)? {
-        Some((consumer, offsets)) => Ok(measure(&consumer, offsets.end, patience)),
-        None => Ok(Extent::Readable),
+    let Some((consumer, offsets)) = start(cluster, topic, partition, from)? else {
+        return Ok(Extent::Readable);
+    };
+    let (end, mut unreadable) = (offsets.end, None);
+    let reach = end.min(offsets.start.saturating_add(MOST_OFFSETS));
+    for at in offsets.start..reach {
+        if unreadable.is_some() {
+            assign(&consumer, topic, partition, at)?;
+        }
+        let known = |to: i64, why: Option<String>| match why {
+            None => Extent::Readable,
+            Some(why) => Extent::Unreadable { to, why },
+        };
+        match glance(&consumer, SILENT) {
+            Glance::Record(_) => return Ok(known(at, unreadable)),
+            Glance::End => return Ok(known(end, unreadable)),
+            Glance::Nothing => {
+                let why = unreadable.unwrap_or_else(|| SILENCE.to_owned());
+                return Ok(Extent::Endless { at, end, why });
+            }
+            Glance::Error(why) if unreadable.is_none() => {
+                // A client may go on behind a batch by itself: then that is where it ends.
+                if let Glance::Record(to) = glance(&consumer, BEHIND) {
+                    return Ok(known(to, Some(why)));
+                }
+                unreadable = Some(why);
+            }
+            Glance::Error(_) => seen(at),
+        }
     }
+    let why = unreadable.unwrap_or_default();
+    Ok(if reach == end {
+        Extent::Unreadable { to: end, why }
+    } else {
+        Extent::Endless {
+            at: reach,
+            end,
+            why,
+        }
+    })
 }
 
-fn measure(consumer: &BaseConsumer<Context>, end: i64, patience: Duration) -> Extent {
+/// What came first.
+enum Glance {
+    Record(i64),
+    End,
+    Error(String),
+    Nothing,
+}
+
+fn glance(consumer: &BaseConsumer<Context>, patience: Duration) -> Glance {
     let started = Instant::now();
-    let mut unreadable = None;
     while started.elapsed() < patience {
-        let next = match consumer.poll(Duration::from_millis(100)) {
-            None => continue,
-            Some(Ok(message)) => message.offset(),
-            // Nothing can be read up to the end, which lies no nearer than when it was asked for.
-            Some(Err(KafkaError::PartitionEOF(_))) => end,
-            Some(Err(error)) if is_transport(&error) => continue,
-            Some(Err(error)) => {
-                unreadable.get_or_insert(error.to_string());
-                continue;
-            }
-        };
-        return match unreadable {
-            None => Extent::Readable,
-            Some(why) => Extent::Unreadable { to: next, why },
-        };
+        match consumer.poll(Duration::from_millis(20)) {
+            None => {}
+            Some(Ok(message)) => return Glance::Record(message.offset()),
+            Some(Err(KafkaError::PartitionEOF(_))) => return Glance::End,
+            Some(Err(error)) if is_transport(&error) => {}
+            Some(Err(error)) => return Glance::Error(error.to_string()),
+        }
     }
-    let silence = || "neither a record nor the end comes".to_owned();
-    Extent::Endless {
-        why: unreadable.unwrap_or_else(silence),
-    }
+    Glance::Nothing
 }
 
 /// A consumer that reads a partition from an offset on, with that offset and the end; none where nothing is there.
@@ -129,14 +177,24 @@ fn start(
     }
     let mut config = cluster.reader_config();
     config.set("fetch.wait.max.ms", "50");
+    config.set("fetch.error.backoff.ms", "0");
     let consumer: BaseConsumer<Context> = cluster
         .create(&config, "probe")
         .map_err(|error| why(&error))?;
+    assign(&consumer, topic, partition, from)?;
+    Ok(Some((consumer, from..end)))
+}
+
+fn assign(
+    consumer: &BaseConsumer<Context>,
+    topic: &str,
+    partition: i32,
+    from: i64,
+) -> Result<(), String> {
     let mut list = TopicPartitionList::new();
     let added = list.add_partition_offset(topic, partition, Offset::Offset(from));
     let assigned = added.and_then(|()| consumer.assign(&list));
-    assigned.map_err(|error| why(&error))?;
-    Ok(Some((consumer, from..end)))
+    assigned.map_err(|error| error.to_string())
 }
 
 fn read(consumer: &BaseConsumer<Context>, from: i64, patience: Duration) -> Found {

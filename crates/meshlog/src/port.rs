@@ -208,6 +208,7 @@ impl Port {
         Self {
             inbox: "a.b.c.v1.inbox".into(),
             quarantine: "a.b.c.v1.quarantine".into(),
+            partitions: 4,
             contract_id: "c".into(),
             activations: Vec::new(),
             versions: vec![BoundVersion {

@@ -78,7 +78,8 @@ impl Mask {
                 | Code::TooComplex
                 | Code::Internal
                 | Code::TooLarge
-                | Code::RuleFailed => false,
+                | Code::RuleFailed
+                | Code::Unreadable => false,
             };
             if hidden {
                 MASKED.clone_into(&mut reason.found);

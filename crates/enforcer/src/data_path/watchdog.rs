@@ -25,6 +25,9 @@ const PACE: Duration = Duration::from_millis(100);
 /// Between two times that all partitions are suspected.
 const SUSPICION: Duration = Duration::from_secs(5);
 
+/// How it begins what it says of something that cannot be read.
+const UNREADABLE: &str = "what is there cannot be read: ";
+
 /// What the watchdog knows.
 #[derive(Debug, Default)]
 pub(super) struct Watchdog {
@@ -78,7 +81,7 @@ impl Watchdog {
             inbox: inbox.clone(),
             partition: *partition,
             at: stall.at,
-            what: stall.what.clone(),
+            what: stall.what.trim_start_matches(UNREADABLE).to_owned(),
         })
     }
 
@@ -133,28 +136,37 @@ impl<P: TransactionalPort> DataPath<P> {
 
     /// Forget what is over: a stalled partition that got on, is held, or is owned by others now.
     fn let_up(&mut self, now: Duration) -> bool {
-        let Self {
-            desk,
-            holds,
-            watchdog,
-            ..
-        } = self;
-        for lane in desk.lanes.iter_mut() {
-            if is_held(holds, &lane.topic, lane.partition) {
+        for lane in self.desk.lanes.iter_mut() {
+            if is_held(&self.holds, &lane.topic, lane.partition) {
                 lane.heard = now;
             }
         }
-        let before = watchdog.stalled.len();
-        watchdog.stalled.retain(|(topic, partition), stall| {
-            let lane = desk.lanes.find(topic, *partition);
-            let stands = lane.is_some_and(|lane| lane.committed() == stall.from);
-            let stands = stands && !is_held(holds, topic, *partition);
-            if !stands {
-                tracing::info!(topic, partition, "partition no longer stalled");
+        let Self { desk, holds, .. } = self;
+        let over = self
+            .watchdog
+            .stalled
+            .extract_if(.., |(topic, partition), stall| {
+                let lane = desk.lanes.find(topic, *partition);
+                let stands = lane.is_some_and(|lane| lane.committed() == stall.from);
+                !stands || is_held(holds, topic, *partition)
+            });
+        let over: Vec<(String, i32)> = over.map(|(at, _)| at).collect();
+        let mut released = false;
+        for (topic, partition) in &over {
+            tracing::info!(topic, partition, "partition no longer stalled");
+            // Held because of what it stood at: somebody got it past that.
+            if holds
+                .get(topic, *partition)
+                .is_some_and(|hold| hold.until == Until::Readable)
+            {
+                holds.remove(topic, *partition);
+                released = true;
             }
-            stands
-        });
-        watchdog.stalled.len() != before
+        }
+        if released {
+            self.apply_holds();
+        }
+        !over.is_empty()
     }
 
     /// The partition that has been silent for longest, if it is for long enough; its turn comes again when it is silent for
@@ -225,7 +237,7 @@ impl<P: TransactionalPort> DataPath<P> {
                 return false;
             }
             Ok(Found::Record(offset)) => (offset, "a record is there and does not come".to_owned()),
-            Ok(Found::Unreadable(at, why)) => (at, format!("what is there cannot be read: {why}")),
+            Ok(Found::Unreadable(at, why)) => (at, format!("{UNREADABLE}{why}")),
             Ok(Found::Silence) => (from, "neither a record nor the end comes".to_owned()),
             Err(why) => {
                 tracing::debug!(why, inbox, partition, "a silent partition is not explained");

@@ -16,7 +16,7 @@ use serde_json::Value;
 
 use super::Global;
 use crate::client::{Answer, Client, DryRun, Status};
-use crate::exit::{Exit, said};
+use crate::exit::{Exit, Failure, said};
 use crate::output::{self, Format};
 
 /// How long `apply` waits for topics and schemas before it says what is missing and leaves.

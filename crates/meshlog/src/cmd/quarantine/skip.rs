@@ -3,11 +3,10 @@
 //! It is an order in the governance log. The enforcer that owns the partition obeys it where it cannot read the batch itself,
 //! and puts the batch's coordinates into the quarantine.
 
-use std::time::Duration;
-
 use anyhow::Context;
 use contract::address::PortAddress;
 use governance::skip::Skip;
+use indicatif::ProgressBar;
 use kafka::Cluster;
 use kafka::probe::{Extent, extent};
 use serde_json::json;
@@ -19,9 +18,6 @@ use crate::exit::Failure;
 use crate::output::{self, Format};
 use crate::port::Port;
 
-/// How long a reader waits for what comes behind a batch.
-const PATIENCE: Duration = Duration::from_secs(10);
-
 /// Which batch, and why.
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct Args {
@@ -32,7 +28,7 @@ pub(crate) struct Args {
     /// Where the partition stands, as `meshlog port stats` says it
     #[arg(value_parser = clap::value_parser!(i64).range(0..))]
     offset: i64,
-    /// The first offset behind the batch, where no reader gets behind it by itself
+    /// The first offset behind the batch, where that cannot be found out
     #[arg(long, value_name = "OFFSET")]
     to: Option<i64>,
     /// Why: recorded for ever with the fact, so no personal data
@@ -79,39 +75,50 @@ fn look(
     partition: i32,
     (from, told): (i64, Option<i64>),
 ) -> anyhow::Result<(i64, String)> {
+    let bar = ProgressBar::new_spinner();
     let at = |offset| {
-        let found = extent(cluster, topic, partition, offset, PATIENCE);
+        let mut seen = |at| {
+            bar.set_message(format!("offset {at} cannot be read"));
+            bar.tick();
+        };
+        let found = extent(cluster, topic, partition, offset, &mut seen);
         found.map_err(|why| Failure::NotReachable(format!("{topic} cannot be looked at: {why}")))
     };
     let place = format!("offset {from} of partition {partition} of {topic}");
+    let refused = |text: String| Err(Failure::Refused(text).into());
     match (at(from)?, told) {
-        (Extent::Readable, _) => {
+        (Extent::Readable, _) => refused(format!(
+            "{place} can be read, or is not there yet, so nothing is given up; `meshlog port stats` says where a \
+             partition stands"
+        )),
+        (Extent::Unreadable { to, why }, told) => match told.filter(|told| *told != to) {
+            None => Ok((to, why)),
+            Some(told) => refused(format!(
+                "what cannot be read there ends before offset {to}, not {told}: leave --to away"
+            )),
+        },
+        (
+            Extent::Endless {
+                at: reached, why, ..
+            },
+            None,
+        ) => {
             let text = format!(
-                "{place} can be read, so nothing is given up there; `meshlog port stats` says where a partition stands"
-            );
-            Err(Failure::Refused(text).into())
-        }
-        (Extent::Unreadable { to, why }, None) => Ok((to, why)),
-        (Extent::Unreadable { to, .. }, Some(told)) if told > to => {
-            let text = format!("what cannot be read there ends before offset {to}, not {told}");
-            Err(Failure::Refused(text).into())
-        }
-        (Extent::Unreadable { why, .. }, Some(told)) => Ok((told, why)),
-        (Extent::Endless { why }, None) => {
-            let text = format!(
-                "{place} cannot be read ({why}), and no reader gets behind it by itself: say with --to which is the first offset \
-                 behind the batch; kafka-dump-log.sh on the broker shows where each batch ends"
+                "{place} cannot be read ({why}), and where that ends is not known up to offset {reached}: say with --to which \
+                 is the first offset behind the batch; kafka-dump-log.sh on the broker shows where each ends"
             );
             Err(Failure::Usage(text).into())
         }
-        (Extent::Endless { why }, Some(told)) => match at(told)? {
+        (Extent::Endless { end, .. }, Some(told)) if told > end || told <= from => {
+            refused(format!(
+                "--to {told} does not lie behind offset {from} and up to the partition's end, {end}"
+            ))
+        }
+        (Extent::Endless { why, .. }, Some(told)) => match at(told)? {
             Extent::Readable => Ok((told, why)),
-            Extent::Unreadable { .. } | Extent::Endless { .. } => {
-                let text = format!(
-                    "nothing can be read at offset {told} either: --to is the first offset behind the batch"
-                );
-                Err(Failure::Refused(text).into())
-            }
+            Extent::Unreadable { .. } | Extent::Endless { .. } => refused(format!(
+                "nothing can be read at offset {told} either: --to is the first offset behind the batch"
+            )),
         },
     }
 }
@@ -133,7 +140,7 @@ fn report(
     let port = &skip.port;
     output::line(match (dry_run, seq) {
         (true, _) => format!(
-            "{port}: {skip} would be given up, at most {} events: {why}",
+            "{port}: {skip} would be given up, events at most: {}; {why}",
             skip.offsets()
         ),
         (false, Some(seq)) => format!(

@@ -158,13 +158,16 @@ fn glance(consumer: &BaseConsumer<Context>, patience: Duration) -> Glance {
     Glance::Nothing
 }
 
+/// A consumer, with the offset that it begins at and the end.
+type Begun = (BaseConsumer<Context>, Range<i64>);
+
 /// A consumer that reads a partition from an offset on, with that offset and the end; none where nothing is there.
 fn start(
     cluster: &Cluster,
     topic: &str,
     partition: i32,
     from: i64,
-) -> Result<Option<(BaseConsumer<Context>, Range<i64>)>, String> {
+) -> Result<Option<Begun>, String> {
     let why = |error: &dyn std::error::Error| error.to_string();
     let (low, end) = match cluster.ends(topic, partition, ASK) {
         Ok(ends) => ends,

@@ -6,7 +6,7 @@ use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue};
 use opentelemetry_proto::tonic::trace::v1::Span as Sent;
 use prost::Message;
 use std::collections::BTreeMap;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -124,7 +124,10 @@ fn read(export: ExportTraceServiceRequest) -> Vec<Span> {
         let told = resource.resource.map(|told| attributes(told.attributes));
         let service = told.and_then(|mut told| told.remove("service.name"));
         let service = service.unwrap_or_default();
-        let sent = resource.scope_spans.into_iter().flat_map(|scope| scope.spans);
+        let sent = resource
+            .scope_spans
+            .into_iter()
+            .flat_map(|scope| scope.spans);
         spans.extend(sent.map(|sent| span(&service, sent)));
     }
     spans

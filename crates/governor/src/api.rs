@@ -336,12 +336,7 @@ fn outcome_response(proposal_id: String, outcome: Outcome) -> Response {
 }
 
 /// Decide on the view as it is now, and write nothing.
-async fn dry_run(
-    api: &Api,
-    id: &str,
-    headers: &[(String, String)],
-    body: &[u8],
-) -> Response {
+async fn dry_run(api: &Api, id: &str, headers: &[(String, String)], body: &[u8]) -> Response {
     let view = match api.ends.reach(ANSWER_LIMIT).await {
         Ok(view) => view,
         Err(error) => {

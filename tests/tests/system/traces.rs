@@ -91,7 +91,10 @@ fn of_the_event(spans: &[Span], port: &str) {
         of_trace(span) && span.parent == CALLER
     });
     assert_eq!(request.name, "POST /api/v1/ports/{port}/events");
-    assert_eq!(request.attribute("http.route"), "/api/v1/ports/{port}/events");
+    assert_eq!(
+        request.attribute("http.route"),
+        "/api/v1/ports/{port}/events"
+    );
     assert_eq!(request.attribute("http.response.status_code"), "207");
     let send = one(spans, "the sending", |span| {
         of_trace(span) && span.parent == request.id

@@ -52,7 +52,10 @@ pub(super) fn stamped(
 /// Tell the current span what was judged, and where it goes.
 pub(super) fn tell(batch: &Batch, inbox: &str) {
     let span = Span::current();
-    let refused = batch.events.iter().filter(|event| !event.reasons.is_empty());
+    let refused = batch
+        .events
+        .iter()
+        .filter(|event| !event.reasons.is_empty());
     let (all, refused) = (batch.events.len(), refused.count());
     span.record("messaging.destination.name", inbox);
     span.record("messaging.batch.message_count", number(all));

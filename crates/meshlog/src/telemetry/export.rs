@@ -24,7 +24,10 @@ const ANSWER: Duration = Duration::from_secs(5);
 const SAY_AGAIN: Duration = Duration::from_secs(60);
 
 /// What makes and exports the spans of a service. Not to be called on a thread of the async runtime.
-pub(super) fn provider(settings: &Settings, name: &'static str) -> anyhow::Result<SdkTracerProvider> {
+pub(super) fn provider(
+    settings: &Settings,
+    name: &'static str,
+) -> anyhow::Result<SdkTracerProvider> {
     let exporter = opentelemetry_otlp::SpanExporter::builder()
         .with_http()
         .with_http_client(client(&settings.url)?)
@@ -52,7 +55,10 @@ fn client(url: &Url) -> anyhow::Result<reqwest::blocking::Client> {
 /// Who the spans are of; `OTEL_RESOURCE_ATTRIBUTES` adds to it.
 fn resource(name: &'static str) -> anyhow::Result<Resource> {
     let drawn = random_bytes()?;
-    let instance: String = drawn[..16].iter().map(|byte| format!("{byte:02x}")).collect();
+    let instance: String = drawn[..16]
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
     Ok(Resource::builder()
         .with_service_name(name)
         .with_attributes([

@@ -22,8 +22,11 @@ use std::time::Duration;
 use kafka::trace::TARGET;
 use opentelemetry::trace::TracerProvider;
 use opentelemetry_sdk::trace::SdkTracerProvider;
+use tracing::Subscriber;
+use tracing_subscriber::Layer;
 use tracing_subscriber::filter::{EnvFilter, LevelFilter, Targets};
 use tracing_subscriber::prelude::*;
+use tracing_subscriber::registry::LookupSpan;
 
 use crate::config::Config;
 
@@ -65,23 +68,32 @@ pub(crate) fn start(service: Option<Service<'_>>) -> anyhow::Result<Telemetry> {
         None => "off",
     };
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| default.into());
-    let log = tracing_subscriber::fmt::layer()
-        .with_writer(std::io::stderr)
-        .with_ansi(std::io::stderr().is_terminal());
     match &provider {
         // The log's filter is everybody's: what is not logged costs nothing.
-        None => tracing_subscriber::registry().with(filter).with(log).init(),
+        None => tracing_subscriber::registry()
+            .with(filter)
+            .with(log())
+            .init(),
         Some(provider) => {
             let spans = spans::layer(provider.tracer("meshlog"));
             let ours = Targets::new().with_target(TARGET, LevelFilter::INFO);
             tracing_subscriber::registry()
-                .with(log.with_filter(filter))
+                .with(log().with_filter(filter))
                 .with(spans.with_filter(ours))
                 .init();
             kafka::trace::install(Box::new(spans::Exported));
         }
     }
     Ok(Telemetry { provider })
+}
+
+fn log<S>() -> impl Layer<S>
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+{
+    tracing_subscriber::fmt::layer()
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
 }
 
 impl Telemetry {

@@ -38,7 +38,10 @@ pub(super) fn told(config: &config::Traces) -> anyhow::Result<Option<Settings>> 
         None
     } else {
         // The variable for traces alone holds the whole URL, as the standard has it.
-        let [traces, all] = ["OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT"];
+        let [traces, all] = [
+            "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
+            "OTEL_EXPORTER_OTLP_ENDPOINT",
+        ];
         let whole = variable(traces).map(|url| (traces, url, ""));
         whole.or_else(|| variable(all).map(|url| (all, url, PATH)))
     };
@@ -54,14 +57,17 @@ fn url(key: &str, text: &str, path: &str) -> anyhow::Result<Url> {
     let wrong = |why: &str| {
         // The text may hold a password.
         let example = "as http://127.0.0.1:4318, where a collector takes OTLP over HTTP";
-        anyhow::Error::from(Failure::Usage(format!("{key} {why}, expected a URL, {example}")))
+        anyhow::Error::from(Failure::Usage(format!(
+            "{key} {why}, expected a URL, {example}"
+        )))
     };
     let mut url = Url::parse(text).map_err(|error| wrong(&format!("is no URL ({error})")))?;
     if !matches!(url.scheme(), "http" | "https") {
         return Err(wrong("is not of http or https"));
     }
     if !url.username().is_empty() || url.password().is_some() {
-        let text = format!("{key} holds a password: credentials go into OTEL_EXPORTER_OTLP_HEADERS");
+        let text =
+            format!("{key} holds a password: credentials go into OTEL_EXPORTER_OTLP_HEADERS");
         return Err(Failure::Usage(text).into());
     }
     if !path.is_empty() {
@@ -115,7 +121,10 @@ mod tests {
             error.to_string()
         };
         for endpoint in ["collector:4318", "4318", "grpc://c:4317", "http://"] {
-            assert!(said(endpoint, 1.0).contains("traces.endpoint"), "{endpoint}");
+            assert!(
+                said(endpoint, 1.0).contains("traces.endpoint"),
+                "{endpoint}"
+            );
         }
         let secret = said("http://me:hidden@collector:4318", 1.0);
         assert!(secret.contains("OTEL_EXPORTER_OTLP_HEADERS"), "{secret}");

@@ -22,6 +22,8 @@ where
         .with_tracer(tracer)
         .with_location(false)
         .with_threads(false)
+        .with_target(false)
+        .with_level(false)
         .with_tracked_inactivity(false)
         .with_context_activation(false)
 }

@@ -27,7 +27,9 @@ fn post(url: &str, body: &Value) -> u16 {
         .header("traceparent", format!("00-{TRACE}-{CALLER}-01"))
         .timeout(Duration::from_secs(60))
         .json(body);
-    let answer = runtime().block_on(request.send()).expect("an answer");
+    // Sending wants a runtime around it from its beginning.
+    let answer = runtime().block_on(async { request.send().await });
+    let answer = answer.expect("an answer");
     answer.status().as_u16()
 }
 

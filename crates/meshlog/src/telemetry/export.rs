@@ -37,7 +37,7 @@ pub(super) fn provider(
         .build()
         .context("spans cannot be exported")?;
     Ok(SdkTracerProvider::builder()
-        .with_batch_exporter(Reported::new(exporter))
+        .with_batch_exporter(Reported::new(exporter, settings.url.clone()))
         .with_sampler(Kept::share(settings.sample))
         .with_resource(resource(name)?)
         .build())
@@ -72,6 +72,7 @@ fn resource(name: &'static str) -> anyhow::Result<Resource> {
 #[derive(Debug)]
 struct Reported<E> {
     exporter: E,
+    collector: Url,
     lost: Mutex<Lost>,
 }
 
@@ -95,9 +96,13 @@ impl Lost {
 }
 
 impl<E> Reported<E> {
-    fn new(exporter: E) -> Self {
+    fn new(exporter: E, collector: Url) -> Self {
         let lost = Mutex::default();
-        Self { exporter, lost }
+        Self {
+            exporter,
+            collector,
+            lost,
+        }
     }
 
     fn report(&self, spans: usize, result: &OTelSdkResult) {
@@ -106,7 +111,8 @@ impl<E> Reported<E> {
         };
         let mut lost = self.lost.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(spans) = lost.more(spans, Instant::now()) {
-            tracing::warn!(spans, %error, "spans did not reach the collector and are lost");
+            let collector = &self.collector;
+            tracing::warn!(spans, %collector, %error, "spans did not reach the collector and are lost");
         }
     }
 }

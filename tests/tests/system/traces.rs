@@ -67,6 +67,9 @@ fn a_trace_leads_from_a_request_to_its_transaction_and_from_a_document_to_its_de
     // One of the two is written, so that there is one transaction.
     assert_eq!(post(&url, &json!([message("m-1"), bad])), 207);
     mesh.settled(&port, 1);
+    let read = mesh.cli(&["consume", &port, "--envelope"]).json_lines();
+    let subjects = format!("{}/subjects", mesh.ready.registry);
+    assert_eq!(ask(&subjects, None).map(|(status, _)| status), Ok(200));
     let proposals = format!("{}/api/v1/proposals", mesh.ready.http);
     let (status, refused) = ask(&proposals, Some(&json!({"no": "document"}))).expect("answers");
     assert_eq!(status, 422, "{refused}");
@@ -74,7 +77,13 @@ fn a_trace_leads_from_a_request_to_its_transaction_and_from_a_document_to_its_de
     mesh.stop();
     let spans = collector.spans();
 
-    of_the_event(&spans, &port);
+    let send = of_the_event(&spans, &port);
+    // A consumer can go on with the trace.
+    let header = format!("00-{TRACE}-{}-01", send.id);
+    assert_eq!(read[0]["headers"]["traceparent"], json!(header), "{read:?}");
+    one(&spans, "the registry's", |span| {
+        span.name == "GET /subjects"
+    });
     of_the_documents(&spans);
     for span in &spans {
         assert_eq!(span.service, "meshlog");
@@ -87,7 +96,7 @@ fn a_trace_leads_from_a_request_to_its_transaction_and_from_a_document_to_its_de
 }
 
 #[track_caller]
-fn of_the_event(spans: &[Span], port: &str) {
+fn of_the_event<'a>(spans: &'a [Span], port: &str) -> &'a Span {
     let of_trace = |span: &Span| span.trace == TRACE;
     let request = one(spans, "the request", |span| {
         of_trace(span) && span.parent == CALLER
@@ -115,6 +124,7 @@ fn of_the_event(spans: &[Span], port: &str) {
     assert_eq!(judge.attribute("messaging.batch.message_count"), "1");
     assert_eq!(judge.attribute("mesh.outcome"), "committed");
     assert!(judge.attribute("mesh.seq").parse::<u64>().is_ok());
+    send
 }
 
 #[track_caller]

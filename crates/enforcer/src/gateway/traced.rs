@@ -67,3 +67,49 @@ pub(super) fn tell(batch: &Batch, inbox: &str) {
 pub(super) fn tell_replayed() {
     Span::current().record("mesh.replayed", true);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::gateway::judge::OnInvalid;
+    use crate::gateway::posted::Form;
+
+    const CALLER: &[u8] = b"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+
+    fn asked(traceparent: Option<&[u8]>) -> Asked {
+        Asked {
+            address: "d.p.e.v1".parse().expect("an address"),
+            on_invalid: OnInvalid::Report,
+            key: None,
+            form: Form::Data,
+            traceparent: traceparent.map(<[u8]>::to_vec),
+        }
+    }
+
+    fn written() -> Written {
+        Written {
+            key: None,
+            value: b"{}".to_vec(),
+            headers: vec![("ce_id".to_owned(), b"1".to_vec())],
+        }
+    }
+
+    #[test]
+    fn while_traces_are_off_the_callers_header_is_written_if_it_is_one() {
+        assert_eq!(header(&asked(Some(CALLER))).as_deref(), Some(CALLER));
+        assert_eq!(header(&asked(Some(b"00-nonsense"))), None);
+        assert_eq!(header(&asked(None)), None);
+    }
+
+    #[test]
+    fn the_header_is_on_what_is_refused_too_and_last() {
+        let last = |written: &Written| written.headers.last().cloned();
+        let expected = Some((TRACEPARENT.to_owned(), CALLER.to_vec()));
+        let accepted = stamped(Ok(written()), Some(CALLER)).expect("as it was");
+        assert_eq!(last(&accepted), expected);
+        let (refused, _) = stamped(Err((written(), vec![])), Some(CALLER)).expect_err("as it was");
+        assert_eq!(last(&refused), expected);
+        let without = stamped(Ok(written()), None).expect("as it was");
+        assert_eq!(without.headers, written().headers);
+    }
+}

@@ -2,7 +2,7 @@
 //! to the governor's decision; and that a collector that is away costs nothing but spans.
 
 use serde_json::{Value, json};
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener};
 use std::time::Duration;
 use tests::broker::{runtime, unique};
 use tests::collector::{Collector, Span};
@@ -148,13 +148,11 @@ fn of_the_documents(spans: &[Span]) {
     assert_eq!(accepted.attribute("mesh.codes"), "");
 }
 
-#[test]
-fn a_collector_that_is_away_costs_nothing_but_spans() {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-    let nobody = listener.local_addr().expect("an address");
-    drop(listener);
-    let configuration = format!("[traces]\nendpoint = \"http://{nobody}\"\n");
-    let mut mesh = TestMesh::start_configured("untold", Kafka::Shared, &configuration);
+/// A mesh that is told to send its spans where nobody takes them judges events as any other, and stops cleanly.
+#[track_caller]
+fn works_without(name: &str, address: SocketAddr) {
+    let configuration = format!("[traces]\nendpoint = \"http://{address}\"\n");
+    let mut mesh = TestMesh::start_configured(name, Kafka::Shared, &configuration);
     let (port, url) = open(&mesh);
     assert_eq!(post(&url, &message("m-1")), 202);
     assert_eq!(mesh.settled(&port, 1)["accepted"], 1);
@@ -167,6 +165,21 @@ fn a_collector_that_is_away_costs_nothing_but_spans() {
     mesh.stop();
     let log = std::fs::read_to_string(mesh.log()).expect("a log");
     assert!(log.matches(lost).count() <= 2, "said once a minute: {log}");
+}
+
+#[test]
+fn a_collector_that_is_away_costs_nothing_but_spans() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = listener.local_addr().expect("an address");
+    drop(listener);
+    works_without("untold", address);
+}
+
+#[test]
+fn a_collector_that_never_answers_costs_nothing_but_spans() {
+    // The system takes connections for it, and nobody reads them.
+    let silent = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    works_without("unheard", silent.local_addr().expect("an address"));
 }
 
 #[test]

@@ -6,6 +6,7 @@
 //! documents (schemas/examples, renamed) ──▶ apply        flights (generated, seeded) ──▶ publish
 //! role (one of a mesh, alone)   registries (instances of `meshlog registry`, side by side)
 //! ledger (events with known verdicts while everything fails)     fault_proxy (between a broker and its clients)
+//! collector (of spans, as they come from a mesh)
 //! gate (holds a client's requests in their midst)
 //! python (confluent_kafka, fastavro): counts and reads what Meshlog wrote, without Meshlog's code
 //! usage (events of one example port, sent and waited for)
@@ -15,6 +16,7 @@
 //! The tests themselves are in `tests/system`.
 
 pub mod broker;
+pub mod collector;
 pub mod documents;
 pub mod fault_proxy;
 pub mod flights;

@@ -268,7 +268,8 @@ pub fn binary(folder: &Path) -> Command {
     command.current_dir(folder);
     for (name, _) in std::env::vars_os() {
         let text = name.to_string_lossy();
-        if text.starts_with("MESHLOG_") && text != "MESHLOG_KAFKA__CACHE" {
+        let ours = text.starts_with("MESHLOG_") && text != "MESHLOG_KAFKA__CACHE";
+        if ours || text.starts_with("OTEL_") {
             command.env_remove(&name);
         }
     }

@@ -8,6 +8,7 @@ mod breaker;
 mod desk;
 mod holds;
 mod skip;
+mod traced;
 mod watchdog;
 
 use crate::{
@@ -225,6 +226,7 @@ impl<P: TransactionalPort> DataPath<P> {
         let seq = txn.snapshot.seq;
         let outcome = self.port.commit(&self.desk.lanes.progress(seq));
         let took = self.port.now().saturating_sub(txn.started);
+        txn.traced.end(&self.desk.lanes, seq, &outcome);
         match outcome {
             Outcome::Committed => {
                 self.metrics.ended(Ended::Committed, took);
@@ -240,14 +242,16 @@ impl<P: TransactionalPort> DataPath<P> {
         }
     }
 
-    /// The open transaction is gone; called before the lanes forget it.
-    fn lose(&mut self) {
+    /// The open transaction is gone; called before the lanes forget it. `why` is for its span.
+    fn lose(&mut self, why: &str) {
         let Some(txn) = self.desk.txn.take() else {
             return;
         };
         if self.desk.lanes.iter().any(Lane::is_touched) {
             let took = self.port.now().saturating_sub(txn.started);
             self.metrics.ended(Ended::JudgedAgain, took);
+            let undone = Outcome::Undone(why.to_owned());
+            txn.traced.end(&self.desk.lanes, txn.snapshot.seq, &undone);
         }
     }
 
@@ -316,7 +320,7 @@ impl<P: TransactionalPort> DataPath<P> {
         if active(Mutant::M8) {
             self.commit();
         }
-        self.lose();
+        self.lose("partitions were given out anew");
         let unreadable = self.desk.lanes.reset(positions, self.port.now());
         let snapshot = Arc::clone(&self.desk.view.borrow());
         self.holds

@@ -10,7 +10,7 @@ use crate::topics::{MAX_PROPOSAL, Topics};
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, Query, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use governance::decide::decide;
@@ -20,6 +20,7 @@ use governance::proposal::{
     self, ACTOR, APPLY, AUTHENTICATED_BY, BREAKER, BREAKER_TYPE, REDRIVEN, REDRIVEN_TYPE, SKIP,
     SKIP_TYPE,
 };
+use kafka::trace::{self, TRACEPARENT};
 use kafka::{Admin, Cluster, Header, LogEvent, LogReader, Outgoing, Producer, StartError};
 use serde::Deserialize;
 use serde_json::json;
@@ -28,6 +29,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
+use tracing::Span;
 
 /// Header with the principal; believed because authentication is off and the address is loopback.
 pub const PRINCIPAL_HEADER: &str = "meshlog-principal";
@@ -187,11 +189,16 @@ async fn propose(
         return problem(StatusCode::UNSUPPORTED_MEDIA_TYPE, "not a proposal", detail);
     }
     let id = text("idempotency-key").unwrap_or_else(new_id);
+    let said = request_headers(&id, &content_type, &principal);
     if parameters.dry_run {
-        return dry_run(&api, &id, &content_type, &principal, &body).await;
+        return dry_run(&api, &id, &said, &body).await;
     }
     let asynchronously = text("prefer").is_some_and(|prefer| prefer.contains("respond-async"));
-    submit(&api, id, &content_type, &principal, body, asynchronously).await
+    let trace = headers.get(TRACEPARENT).map(HeaderValue::as_bytes);
+    let trace = trace::header(&Span::current(), trace);
+    let said = said.into_iter().map(|(key, value)| Header::new(key, value));
+    let headers = said.chain(trace).collect();
+    submit(&api, &id, headers, body, asynchronously).await
 }
 
 /// The principal that a request names, where it names one. While authentication is off it is believed.
@@ -253,25 +260,20 @@ fn request_headers(id: &str, content_type: &str, principal: &str) -> Vec<(String
 
 async fn submit(
     api: &Api,
-    id: String,
-    content_type: &str,
-    principal: &str,
+    id: &str,
+    headers: Vec<Header>,
     body: Bytes,
     asynchronously: bool,
 ) -> Response {
     let proposal_id = format!("api#{id}");
     let answer = api.replies.expect(&proposal_id);
-    let headers = request_headers(&id, content_type, principal);
     let request = Outgoing {
         topic: api.topics.proposals.clone(),
         partition: Some(0),
         timestamp_ms: None,
         key: Some(proposal_id.clone().into_bytes()),
         value: Some(body.to_vec()),
-        headers: headers
-            .iter()
-            .map(|(k, v)| Header::new(k.as_str(), v.as_bytes()))
-            .collect(),
+        headers,
     };
     if let Err(error) = api.producer.send(request).await {
         let status = if error.is_too_large() {
@@ -337,13 +339,7 @@ fn outcome_response(proposal_id: String, outcome: Outcome) -> Response {
 }
 
 /// Decide on the view as it is now, and write nothing.
-async fn dry_run(
-    api: &Api,
-    id: &str,
-    content_type: &str,
-    principal: &str,
-    body: &[u8],
-) -> Response {
+async fn dry_run(api: &Api, id: &str, headers: &[(String, String)], body: &[u8]) -> Response {
     let view = match api.ends.reach(ANSWER_LIMIT).await {
         Ok(view) => view,
         Err(error) => {
@@ -351,8 +347,7 @@ async fn dry_run(
             return problem(StatusCode::SERVICE_UNAVAILABLE, "no current view", &detail);
         }
     };
-    let headers = request_headers(id, content_type, principal);
-    let proposal = proposal::read(&headers, body, id);
+    let proposal = proposal::read(headers, body, id);
     let mut people: People = (*view.people).clone();
     let time_ms = view.mesh.last_time_ms;
     let prepared = prepare(&view.mesh, &mut people, &Channel::Mesh, proposal, time_ms);

@@ -6,6 +6,7 @@
 use crate::metrics::Decided;
 use crate::prepare::{Channel, Prepared, prepare};
 use crate::topics::{self, Topics};
+use crate::traced;
 use governance::body::Founded;
 use governance::command::{Command, Stamp};
 use governance::decide::{decide, rejected};
@@ -162,6 +163,22 @@ impl GovernorCore {
             }
         }
     }
+
+    /// What a refused document says of people is not kept; only who proposed it is, for the refusal names them.
+    fn keep_people(&mut self, outcome: &Outcome, before: People, actor: Option<NewEntry>) {
+        let refused = match outcome {
+            Outcome::Accepted { .. } => return,
+            Outcome::Rejected { .. } => true,
+            Outcome::Unchanged { .. } => false,
+        };
+        self.people = before;
+        for (key, entry) in actor.into_iter().filter(|_| refused) {
+            let value = serde_json::to_vec(&entry).expect("entries have text keys only");
+            self.people
+                .apply(&key, Some(&value))
+                .expect("our own entry reads back");
+        }
+    }
 }
 
 impl LogCore for GovernorCore {
@@ -197,6 +214,7 @@ impl LogCore for GovernorCore {
         if let Some(outcome) = self.known_outcome(&id) {
             return vec![self.reply(&Reply::new(id, outcome))];
         }
+        let span = traced::span(&proposal.request, &headers);
         let time_ms = request.timestamp_ms.unwrap_or(self.mesh.last_time_ms);
         let channel = self.channel(&request.topic);
         let people_before = self.people.clone();
@@ -205,17 +223,8 @@ impl LogCore for GovernorCore {
         let mut outputs = Vec::new();
         let outcome = self.settle(prepared, &mut outputs);
         self.decided.count(&outcome);
-        if !matches!(outcome, Outcome::Accepted { .. }) {
-            // What a refused document says of people is not kept; only who proposed it is, for the refusal names them.
-            self.people = people_before;
-            let refused = matches!(outcome, Outcome::Rejected { .. });
-            for (key, entry) in actor.into_iter().filter(|_| refused) {
-                let value = serde_json::to_vec(&entry).expect("entries have text keys only");
-                self.people
-                    .apply(&key, Some(&value))
-                    .expect("our own entry reads back");
-            }
-        }
+        traced::tell(&span, &outcome);
+        self.keep_people(&outcome, people_before, actor);
         outputs.push(self.reply(&Reply::new(id, outcome)));
         outputs
     }

@@ -17,6 +17,7 @@ mod metrics;
 pub mod prepare;
 pub mod provision;
 pub mod topics;
+mod traced;
 
 pub use api::{PRINCIPAL_HEADER, Proposals, principal_of};
 pub use core::{Founding, fold_people};

@@ -8,6 +8,7 @@
 //!          ├ tx_producer ──▶ records and a position, all or nothing
 //!          ├ tx ◀─▶ inboxes in, products and quarantine out, in transactions (the data path's, own thread)
 //!          ├ scan ◀── any topic, from here to there    (read_committed, bounded)
+//!          ├ trace (which trace a record belongs to, in a header)
 //!          └ dev ──▶ a single-node Kafka of our own for development
 //! ```
 //!
@@ -25,6 +26,7 @@ pub mod producer;
 pub mod reader;
 pub mod record;
 pub mod scan;
+pub mod trace;
 pub mod tx;
 pub mod tx_producer;
 

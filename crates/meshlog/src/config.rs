@@ -18,7 +18,7 @@ const DEFAULTS: &str = include_str!("meshlog.toml");
 const FILE: &str = "meshlog.toml";
 
 /// Everything that can be configured.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Config {
     /// The mesh.
@@ -33,6 +33,8 @@ pub(crate) struct Config {
     pub(crate) gateway: Gateway,
     /// Metrics of roles that listen for nothing else.
     pub(crate) metrics: Metrics,
+    /// Spans of services.
+    pub(crate) traces: Traces,
     /// The observer.
     pub(crate) observer: Observer,
     /// Kafka.
@@ -121,6 +123,16 @@ pub(crate) struct Gateway {
 pub(crate) struct Metrics {
     /// Where enforcer and governor serve /metrics when they run alone, as `HOST:PORT`; empty = nowhere.
     pub(crate) listen: String,
+}
+
+/// `[traces]`
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Traces {
+    /// The collector's URL; empty = OpenTelemetry's own variables say, or nobody does.
+    pub(crate) endpoint: String,
+    /// Share of the traces begun here that are kept, 0 to 1.
+    pub(crate) sample: f64,
 }
 
 /// `[observer]`

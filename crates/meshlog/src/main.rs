@@ -3,6 +3,7 @@
 //! ```text
 //! main ─▶ cmd (noun, verb) ─▶ client ──HTTP──▶ the mesh
 //!   │        └───────────────▶ kafka ────────▶ its topics (publish, consume, quarantine, audit)
+//!   ├──▶ telemetry (log, spans)
 //!   ├──▶ role (one alone)   up (every role in one process)   demo (up, and three domains at work)
 //!   └──▶ exit (codes), output (tables, JSON)
 //! ```
@@ -17,15 +18,19 @@ mod exit;
 mod output;
 mod port;
 mod role;
+mod telemetry;
 mod up;
 
 use clap::Parser;
-use std::io::IsTerminal;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
     let cli = cmd::Cli::parse();
-    start_telemetry(cli.is_service());
+    // Before the runtime: what exports spans has a thread of its own.
+    let telemetry = match telemetry::start(cli.service()) {
+        Ok(telemetry) => telemetry,
+        Err(error) => return exit::conclude(Err(error)).into(),
+    };
     let runtime = match tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -35,23 +40,8 @@ fn main() -> ExitCode {
     };
     let result = runtime.block_on(cmd::run(cli));
     let code = exit::conclude(result);
+    telemetry.finish();
     // A blocked thread (a broker that does not answer) must not keep the process.
     runtime.shutdown_background();
     code.into()
-}
-
-/// Telemetry goes to stderr; `RUST_LOG` chooses what.
-fn start_telemetry(is_service: bool) {
-    // A client command says itself what its user must know; a service has only its log.
-    let default = if is_service {
-        "warn,kafka=error"
-    } else {
-        "off"
-    };
-    let filter = tracing_subscriber::EnvFilter::try_from_default_env();
-    tracing_subscriber::fmt()
-        .with_env_filter(filter.unwrap_or_else(|_| default.into()))
-        .with_writer(std::io::stderr)
-        .with_ansi(std::io::stderr().is_terminal())
-        .init();
 }

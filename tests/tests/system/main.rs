@@ -22,4 +22,5 @@ mod registry;
 mod rules;
 mod script;
 mod slo;
+mod traces;
 mod unreadable;

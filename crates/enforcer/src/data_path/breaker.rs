@@ -24,7 +24,7 @@ impl<P: TransactionalPort> DataPath<P> {
             seq,
             tripped,
         } = trip;
-        self.lose();
+        self.lose("a circuit breaker opened");
         self.desk.lanes.forget();
         self.port.abort();
         let snapshot = Arc::clone(&self.desk.view.borrow());

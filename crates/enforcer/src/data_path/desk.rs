@@ -1,5 +1,6 @@
 //! The desk: one record judged and sent on, within the open transaction.
 
+use super::traced::Traced;
 use crate::{
     breaker::{BreakerLimits, Guard, Tripped},
     envelope::{self, Refusal, SOURCE, Source, WOULD_REFUSE, size_bound},
@@ -76,6 +77,7 @@ pub(super) struct Txn {
     pub(super) snapshot: Arc<Snapshot>,
     pub(super) started: Duration,
     pub(super) bytes: usize,
+    pub(super) traced: Traced,
     /// The port of the last record: records come in runs of one topic.
     last: Option<Arc<PortEntry>>,
 }
@@ -86,6 +88,7 @@ impl Txn {
             snapshot: Arc::clone(&view.borrow()),
             started: now,
             bytes: 0,
+            traced: Traced::begin(),
             last: None,
         }
     }
@@ -158,6 +161,7 @@ impl Desk {
             Ok((disposed, bytes)) => {
                 lane.count(record.offset, record.timestamp_ms, disposed);
                 txn.bytes += bytes;
+                txn.traced.event(record.headers);
                 Step::Judged
             }
             Err(not_sent) => not_sent.step(record, seq),

@@ -6,6 +6,7 @@ use super::posted::Form;
 use super::{Admit, NotAdmitted};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use contract::address::PortAddress;
+use kafka::trace::TRACEPARENT;
 
 /// Longest idempotency key.
 const MAX_KEY: usize = 200;
@@ -17,6 +18,8 @@ pub(super) struct Asked {
     pub(super) on_invalid: OnInvalid,
     pub(super) key: Option<String>,
     pub(super) form: Form,
+    /// The caller's place in a trace, as it came.
+    pub(super) traceparent: Option<Vec<u8>>,
 }
 
 /// What is asked, if it may be asked by this caller.
@@ -50,6 +53,9 @@ pub(super) fn read_headers(
         on_invalid,
         key: idempotency_key(headers)?,
         form,
+        traceparent: headers
+            .get(TRACEPARENT)
+            .map(|value| value.as_bytes().to_vec()),
     })
 }
 

@@ -18,6 +18,7 @@ mod posted;
 mod remembered;
 mod request;
 mod split;
+mod traced;
 
 use crate::force::Snapshot;
 use axum::Router;

@@ -7,7 +7,7 @@ use super::keyed::{Job, Outcome, is_too_long};
 use super::posted::written;
 use super::remembered::{Id, Known, fingerprint};
 use super::split::{Body as Events, NoEvents, split};
-use super::{Inner, now_ms};
+use super::{Inner, now_ms, traced};
 use crate::force::PortEntry;
 use axum::body::Body;
 use axum::extract::{Path, RawQuery, State};
@@ -21,6 +21,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
+use tracing::Instrument;
 
 /// A body of up to so many times the limit is read to its end and dropped, since a client that is still sending when the
 /// connection closes does not see the answer.
@@ -75,7 +76,9 @@ async fn respond(
         Problem::new(StatusCode::REQUEST_TIMEOUT, "too slow", detail)
     })??;
     // In a task of its own: what has begun is ended, and its place kept, whether or not the caller stays.
-    let answering = tokio::spawn(answer(Arc::clone(inner), asked, body, place));
+    let span = traced::span(&asked);
+    let answering = answer(Arc::clone(inner), asked, body, place).instrument(span);
+    let answering = tokio::spawn(answering);
     match tokio::time::timeout(limit, answering).await {
         Ok(Ok(answer)) => answer,
         Ok(Err(error)) => {
@@ -216,9 +219,11 @@ async fn judged(inner: &Arc<Inner>, asked: &Asked, body: Vec<u8>) -> Result<Batc
     let (port, writer) = port_of(inner, &asked.address)?;
     let (on_invalid, most) = (asked.on_invalid, inner.limits.events);
     let (form, id) = (asked.form.clone(), inner.ids.of(asked.key.as_deref()));
+    let (trace, inbox) = (traced::header(asked), port.inbox.clone());
     let judging = tokio::task::spawn_blocking(move || {
         let one = |(at, text): (usize, &[u8])| -> Judged {
             let written = written(&writer, &form, text, &format!("{id}-{at}"));
+            let written = traced::stamped(written, trace.as_deref());
             judge(&port, written, on_invalid)
         };
         let (shape, texts) = match split(&body, most).map_err(|why| no_events(why, most))? {
@@ -229,7 +234,7 @@ async fn judged(inner: &Arc<Inner>, asked: &Asked, body: Vec<u8>) -> Result<Batc
         let events = texts.into_iter().enumerate().map(one).collect();
         Ok(Batch { shape, events })
     });
-    judging.await.unwrap_or_else(|error| {
+    let judged = judging.await.unwrap_or_else(|error| {
         tracing::error!(%error, "judging a request failed");
         let status = StatusCode::INTERNAL_SERVER_ERROR;
         Err(Problem::new(
@@ -237,7 +242,8 @@ async fn judged(inner: &Arc<Inner>, asked: &Asked, body: Vec<u8>) -> Result<Batc
             "not judged",
             "a defect of the gateway; it is in its log",
         ))
-    })
+    });
+    judged.inspect(|batch| traced::tell(batch, &inbox))
 }
 
 fn no_events(why: NoEvents, most: usize) -> Problem {
@@ -347,6 +353,7 @@ fn known_answer(inner: &Inner, known: Known) -> Result<Response, Problem> {
     match known {
         Known::Answered(answer) => {
             inner.metrics.replayed();
+            traced::tell_replayed();
             let mut response: Response = Answer::into_response(answer);
             let yes = HeaderValue::from_static("true");
             response.headers_mut().insert(REPLAYED, yes);

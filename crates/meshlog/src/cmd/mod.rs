@@ -24,6 +24,7 @@ use crate::client::Target;
 use crate::demo::DemoArgs;
 use crate::output::Format;
 use crate::role;
+use crate::telemetry::Service;
 use crate::up::UpArgs;
 
 /// Backbone of a data mesh on Apache Kafka: data products as event streams, each under a contract.
@@ -111,17 +112,16 @@ enum Command {
 }
 
 impl Cli {
-    /// Whether the command runs until it is stopped.
-    pub(crate) fn is_service(&self) -> bool {
-        match &self.command {
-            Command::Up(_)
-            | Command::Demo(_)
-            | Command::Governor(_)
-            | Command::Enforcer(_)
-            | Command::Gateway(_)
-            | Command::Observer(_)
-            | Command::Catalog(_) => true,
-            Command::Registry(args) => args.is_service(),
+    /// The service that it is, if it runs until it is stopped.
+    pub(crate) fn service(&self) -> Option<Service<'_>> {
+        let (name, config) = match &self.command {
+            Command::Up(_) | Command::Demo(_) => ("meshlog", None),
+            Command::Governor(args) => ("meshlog-governor", args.role.config()),
+            Command::Enforcer(args) => ("meshlog-enforcer", args.role.config()),
+            Command::Gateway(args) => ("meshlog-gateway", args.role.config()),
+            Command::Observer(args) => ("meshlog-observer", args.role.config()),
+            Command::Catalog(args) => ("meshlog-catalog", args.role.config()),
+            Command::Registry(args) => ("meshlog-registry", args.service()?.config()),
             Command::Apply(_)
             | Command::Publish(_)
             | Command::Consume(_)
@@ -134,8 +134,9 @@ impl Cli {
             | Command::Search(_)
             | Command::Whoami
             | Command::Audit(_)
-            | Command::Bench(_) => false,
-        }
+            | Command::Bench(_) => return None,
+        };
+        Some(Service { name, config })
     }
 }
 
@@ -175,6 +176,24 @@ mod tests {
     #[test]
     fn the_command_tree_is_consistent() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn services_have_a_name_and_the_configuration_that_they_are_told() {
+        let service = |line: &str| {
+            let arguments = std::iter::once("meshlog").chain(line.split(' '));
+            let cli = Cli::try_parse_from(arguments).expect("parses");
+            let service = cli.service()?;
+            Some((service.name, service.config.map(std::path::PathBuf::from)))
+        };
+        let told = Some("m.toml".into());
+        assert_eq!(service("up"), Some(("meshlog", None)));
+        let gateway = service("gateway --config m.toml");
+        assert_eq!(gateway, Some(("meshlog-gateway", told.clone())));
+        let registry = service("registry --config m.toml");
+        assert_eq!(registry, Some(("meshlog-registry", told)));
+        assert_eq!(service("registry export --to f"), None);
+        assert_eq!(service("port list"), None);
     }
 
     #[test]

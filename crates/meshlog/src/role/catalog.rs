@@ -25,7 +25,7 @@ const WAYS: &str = "`[catalog] listen` or --http-port";
 #[derive(Debug, clap::Args)]
 pub(crate) struct CatalogArgs {
     #[command(flatten)]
-    role: RoleArgs,
+    pub(crate) role: RoleArgs,
     /// Port to listen on, at the address of `[catalog] listen`; 0 picks a free one
     #[arg(long, value_name = "PORT")]
     http_port: Option<u16>,

@@ -25,7 +25,7 @@ use crate::up::stop_signal;
 #[derive(Debug, clap::Args)]
 pub(crate) struct EnforcerArgs {
     #[command(flatten)]
-    role: RoleArgs,
+    pub(crate) role: RoleArgs,
     #[command(flatten)]
     metrics: MetricsArgs,
     /// Which of the mesh's enforcers this is: 0, 1, 2 …; of two with one number, one stands by

@@ -28,7 +28,7 @@ const WAYS: &str = "`[gateway] listen` or --http-port";
 #[derive(Debug, clap::Args)]
 pub(crate) struct GatewayArgs {
     #[command(flatten)]
-    role: RoleArgs,
+    pub(crate) role: RoleArgs,
     /// Port to listen on, at the address of `[gateway] listen`; 0 picks a free one
     #[arg(long, value_name = "PORT")]
     http_port: Option<u16>,

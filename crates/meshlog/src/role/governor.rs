@@ -21,7 +21,7 @@ use crate::up::stop_signal;
 #[derive(Debug, clap::Args)]
 pub(crate) struct GovernorArgs {
     #[command(flatten)]
-    role: RoleArgs,
+    pub(crate) role: RoleArgs,
     #[command(flatten)]
     metrics: MetricsArgs,
     /// Where its key is kept; each governor has a directory of its own

@@ -20,7 +20,7 @@ pub(crate) mod observer;
 pub(crate) mod registry;
 
 use std::future::Future;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use ::governor::follow::Follower;
@@ -54,6 +54,11 @@ pub(crate) struct RoleArgs {
 }
 
 impl RoleArgs {
+    /// The configuration that it is told to read.
+    pub(crate) fn config(&self) -> Option<&Path> {
+        self.config.as_deref()
+    }
+
     /// The configuration, and the cluster that it or the flag names.
     fn load(&self) -> anyhow::Result<(Config, Cluster)> {
         let config = Config::load(self.config.as_deref())?;

@@ -32,7 +32,7 @@ const LONGEST: u64 = 3600;
 #[derive(Debug, clap::Args)]
 pub(crate) struct ObserverArgs {
     #[command(flatten)]
-    role: RoleArgs,
+    pub(crate) role: RoleArgs,
     /// Which of the mesh's observers this is: 0, 1, 2 …; of two with one number, one stands by
     #[arg(long, value_name = "NUMBER", default_value_t = 0)]
     slot: u32,

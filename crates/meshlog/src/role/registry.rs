@@ -17,7 +17,7 @@ const WAYS: &str = "`[registry] listen` or --registry-port";
 #[derive(Debug, Default, PartialEq, Eq, clap::Args)]
 pub(crate) struct RegistryArgs {
     #[command(flatten)]
-    role: RoleArgs,
+    pub(crate) role: RoleArgs,
     /// Port to listen on, at the address of `[registry] listen`; 0 picks a free one
     #[arg(long, value_name = "PORT")]
     registry_port: Option<u16>,

@@ -14,6 +14,7 @@ use crate::output::Format;
 use crate::role::gateway::told;
 use crate::role::governor::founding;
 use crate::role::observer::window;
+use crate::telemetry::traced;
 use anyhow::Context;
 use broker::Broker;
 use kafka::{Admin, Cluster};
@@ -187,7 +188,7 @@ pub(crate) fn serve(
         drop(stopping.wait_for(|stopping| *stopping).await);
     };
     tokio::spawn(
-        axum::serve(listener, router)
+        axum::serve(listener, traced(router))
             .with_graceful_shutdown(stopped)
             .into_future(),
     )

@@ -88,9 +88,9 @@ const DIFFERENCES: &[Column] = &[
 ];
 
 impl Args {
-    /// Whether it is the role, which runs until it is stopped.
-    pub(crate) fn is_service(&self) -> bool {
-        self.verb.is_none()
+    /// How the role is told, if it is the role, which runs until it is stopped.
+    pub(crate) fn service(&self) -> Option<&role::RoleArgs> {
+        self.verb.is_none().then_some(&self.role.role)
     }
 }
 

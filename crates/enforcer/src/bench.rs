@@ -41,13 +41,13 @@ pub struct BenchOptions {
 }
 
 impl Default for BenchOptions {
-    /// Half a million Avro, 200,000 JSON and 200,000 Protobuf events, 100,000 for each cost; five rounds, ten minutes.
+    /// Half a million Avro, 200,000 JSON and 200,000 Protobuf events, as many for each cost; five rounds, ten minutes.
     fn default() -> Self {
         Self {
             avro_events: 500_000,
             json_events: 200_000,
             protobuf_events: 200_000,
-            cost_events: 100_000,
+            cost_events: 200_000,
             peer: None,
             rounds: 5,
             trickle: Duration::from_secs(10),

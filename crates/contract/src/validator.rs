@@ -4,7 +4,7 @@
 
 use crate::avro::{AvroValidator, Selection};
 use crate::framing::{Framing, not_framed};
-use crate::json::{self, Formats, JsonValidator};
+use crate::json::{self, Formats, JsonValidator, Keep};
 use crate::protobuf::{Demands, ProtobufEvents, Selected};
 use crate::schema_error::SchemaError;
 use crate::settings::LogicalTypes;
@@ -54,7 +54,8 @@ pub(crate) enum Wanted {
 pub(crate) enum Validator {
     /// With the fields that are read where a document is wanted.
     Avro(AvroValidator, Selection),
-    Json(JsonValidator),
+    /// With the members that are read where a document is wanted; none told, all of them.
+    Json(JsonValidator, Option<BTreeSet<String>>),
     /// With the part that is read where a document is wanted.
     Protobuf(Box<ProtobufEvents>, Option<Selected>),
 }
@@ -81,7 +82,7 @@ impl Validator {
                     LogicalTypes::Check => Formats::Assert,
                     LogicalTypes::Ignore => Formats::Annotate,
                 };
-                Self::Json(JsonValidator::compile_with(schema.text, formats)?)
+                Self::Json(JsonValidator::compile_with(schema.text, formats)?, None)
             }
             Encoding::Protobuf => {
                 let demands = Demands { required, logical };
@@ -102,7 +103,7 @@ impl Validator {
                 let selected = events.select(members);
                 Self::Protobuf(events, selected)
             }
-            Self::Json(_) => self,
+            Self::Json(validator, _) => Self::Json(validator, members.cloned()),
         }
     }
 
@@ -123,7 +124,7 @@ impl Validator {
                         .map(Some),
                 }
             }
-            (Self::Avro(..) | Self::Json(_), Framing::Header { indexes, .. })
+            (Self::Avro(..) | Self::Json(..), Framing::Header { indexes, .. })
                 if !indexes.is_empty() =>
             {
                 let expected = "a schema id header of byte 01 and a 16-byte GUID";
@@ -134,7 +135,15 @@ impl Validator {
                 Wanted::Nothing => validator.check(body).map(|()| None),
                 Wanted::Document => validator.decode_selected(body, read).map(Some),
             },
-            (Self::Json(_), _) => {
+            (Self::Json(validator, read), _) => {
+                let keep = match (wanted, read) {
+                    (Wanted::Nothing, _) => Keep::Nothing,
+                    (Wanted::Document, Some(members)) => Keep::Members(members),
+                    (Wanted::Document, None) => Keep::Whole,
+                };
+                if let Some(kept) = validator.accept(body, keep) {
+                    return Ok(kept);
+                }
                 let document = json::parse(body).map_err(|reason| vec![reason])?;
                 self.check_document(document, wanted)
             }
@@ -144,7 +153,7 @@ impl Validator {
     /// Check a JSON document that was read already; only a JSON Schema can.
     pub(crate) fn check_document(&self, document: Value, wanted: Wanted) -> Checked {
         match self {
-            Self::Json(validator) => validator.check_value(&document)?,
+            Self::Json(validator, _) => validator.check_value(&document)?,
             Self::Avro(..) | Self::Protobuf(..) => return Err(vec![not_framed(b"")]),
         }
         Ok(match wanted {

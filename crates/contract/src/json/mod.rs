@@ -5,17 +5,20 @@
 //! one run away; look-around and back-references are refused when the schema is compiled.
 //! Source: <https://json-schema.org/draft/2020-12/json-schema-validation>
 
+mod direct;
 mod explain;
 mod strict;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use direct::Keep;
 pub(crate) use strict::without_position;
 pub use strict::{MAX_DEPTH, parse};
 
 use crate::schema_error::{SchemaError, parse_text};
 use crate::verdict::{MAX_REASONS, Reason};
-use jsonschema::{PatternOptions, Validator};
+use direct::Direct;
+use jsonschema::{PatternOptions, ValidationError, Validator};
 use serde_json::Value;
 
 /// Most memory of one compiled pattern, in bytes: the `regex` crate's own default is ten times that, and a schema may
@@ -31,11 +34,21 @@ pub enum Formats {
     Annotate,
 }
 
+fn build(schema: &Value, formats: Formats) -> Result<Validator, ValidationError<'static>> {
+    jsonschema::options()
+        .with_pattern_options(PatternOptions::regex().size_limit(PATTERN_SIZE))
+        .should_validate_formats(formats == Formats::Assert)
+        .offline()
+        .build(schema)
+}
+
 /// A compiled JSON Schema (draft 2020-12 where `$schema` names no other).
 #[derive(Debug)]
 pub struct JsonValidator {
     schema: Value,
     validator: Validator,
+    /// Where the schema is plain.
+    direct: Option<Direct>,
 }
 
 impl JsonValidator {
@@ -53,15 +66,22 @@ impl JsonValidator {
     /// [`SchemaError`] says where the text is not a valid schema.
     pub fn compile_with(schema_json: &str, formats: Formats) -> Result<Self, SchemaError> {
         let schema = parse_text(schema_json)?;
-        let validator = jsonschema::options()
-            .with_pattern_options(PatternOptions::regex().size_limit(PATTERN_SIZE))
-            .should_validate_formats(formats == Formats::Assert)
-            .offline()
-            .build(&schema)
-            .map_err(|error| {
-                SchemaError::invalid(error.instance_path().as_str(), error.to_string())
-            })?;
-        Ok(Self { schema, validator })
+        let validator = build(&schema, formats).map_err(|error| {
+            SchemaError::invalid(error.instance_path().as_str(), error.to_string())
+        })?;
+        let direct = Direct::compile(&schema, formats, &|part| build(part, formats).ok());
+        Ok(Self {
+            schema,
+            validator,
+            direct,
+        })
+    }
+
+    /// What is wanted of the bytes of a document, if that is valid for certain; most that are valid are. `None` says nothing:
+    /// [`Self::check`] does.
+    #[inline]
+    pub(crate) fn accept(&self, body: &[u8], keep: Keep<'_>) -> Option<Option<Value>> {
+        self.direct.as_ref()?.accept(body, keep)
     }
 
     /// Check the bytes of one document.

@@ -46,7 +46,7 @@ pub(crate) fn without_position(error: &serde_json::Error) -> String {
 }
 
 /// A [`Value`] whose objects had each key once.
-struct Strict(Value);
+pub(super) struct Strict(pub(super) Value);
 
 impl<'de> Deserialize<'de> for Strict {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

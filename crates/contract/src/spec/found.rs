@@ -140,7 +140,7 @@ fn record(schema: &validator::Schema<'_>) -> Result<String, String> {
     })?;
     Ok(match compiled {
         Validator::Protobuf(events, _) => events.message().to_owned(),
-        Validator::Avro(..) | Validator::Json(_) => schema.record.to_owned(),
+        Validator::Avro(..) | Validator::Json(..) => schema.record.to_owned(),
     })
 }
 

@@ -169,19 +169,16 @@ fn members(keywords: &Map<String, Value>, build: Build<'_>) -> Option<Option<Mem
         return Some(None);
     }
     let mut named = Vec::new();
-    for (name, schema) in keywords
-        .get("properties")
-        .map_or(Some(&Map::new()), Value::as_object)?
-    {
-        let (name, node) = (name.clone(), node(schema, build)?);
-        named.push(Member { name, node });
+    if let Some(properties) = keywords.get("properties") {
+        for (name, schema) in properties.as_object()? {
+            let (name, node) = (name.clone(), node(schema, build)?);
+            named.push(Member { name, node });
+        }
     }
     let mut required = Vec::new();
-    for name in keywords
-        .get("required")
-        .map_or(Some(&Vec::new()), Value::as_array)?
-    {
-        required.push(name.as_str()?);
+    if let Some(names) = keywords.get("required") {
+        let names = names.as_array()?.iter().map(Value::as_str);
+        required = names.collect::<Option<_>>()?;
     }
     let others = match keywords.get("additionalProperties") {
         None => Some(Node::Any),

@@ -138,13 +138,13 @@ fn types(value: &Value) -> Option<Types> {
             _ => return None,
         })
     };
-    match value {
-        Value::Array(names) if !names.is_empty() => {
-            let bits: Option<Vec<u8>> = names.iter().map(bit).collect();
-            Some(Types(bits?.into_iter().fold(0, |all, bit| all | bit)))
-        }
-        name => Some(Types(bit(name)?)),
-    }
+    let Some(names) = value.as_array() else {
+        return Some(Types(bit(value)?));
+    };
+    let bits: Option<Vec<u8>> = names.iter().map(bit).collect();
+    let all = bits?.into_iter().fold(0, |all, bit| all | bit);
+    // No type at all would allow every one here, and none in the schema.
+    (all != 0).then_some(Types(all))
 }
 
 fn text(value: &Value) -> Option<String> {

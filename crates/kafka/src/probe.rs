@@ -82,7 +82,7 @@ pub fn probe(
 }
 
 /// How far what cannot be read at an offset reaches. Offset by offset: a batch that cannot be read is one from wherever in
-/// it one begins, and nothing between two of them may be missed. Blocks the calling thread for a few milliseconds an offset;
+/// it one begins, and nothing between two of them may be missed. Blocks the calling thread for some milliseconds an offset;
 /// `seen` is told how far it came.
 ///
 /// # Errors
@@ -94,14 +94,16 @@ pub fn extent(
     from: i64,
     seen: &mut dyn FnMut(i64),
 ) -> Result<Extent, String> {
-    let Some((consumer, offsets)) = start(cluster, topic, partition, from)? else {
+    let Some((mut consumer, offsets)) = start(cluster, topic, partition, from)? else {
         return Ok(Extent::Readable);
     };
     let (end, mut unreadable) = (offsets.end, None);
     let reach = end.min(offsets.start.saturating_add(MOST_OFFSETS));
     for at in offsets.start..reach {
         if unreadable.is_some() {
-            assign(&consumer, topic, partition, at)?;
+            // One of its own for each: assigned anew in quick succession, librdkafka 2.12 aborts the process
+            // (`rd_kafka_assignment_partition_stopped`).
+            consumer = begin(cluster, topic, partition, at)?;
         }
         let known = |to: i64, why: Option<String>| match why {
             None => Extent::Readable,
@@ -178,26 +180,27 @@ fn start(
     if from >= end {
         return Ok(None);
     }
+    let consumer = begin(cluster, topic, partition, from)?;
+    Ok(Some((consumer, from..end)))
+}
+
+fn begin(
+    cluster: &Cluster,
+    topic: &str,
+    partition: i32,
+    from: i64,
+) -> Result<BaseConsumer<Context>, String> {
     let mut config = cluster.reader_config();
     config.set("fetch.wait.max.ms", "50");
     config.set("fetch.error.backoff.ms", "0");
     let consumer: BaseConsumer<Context> = cluster
         .create(&config, "probe")
-        .map_err(|error| why(&error))?;
-    assign(&consumer, topic, partition, from)?;
-    Ok(Some((consumer, from..end)))
-}
-
-fn assign(
-    consumer: &BaseConsumer<Context>,
-    topic: &str,
-    partition: i32,
-    from: i64,
-) -> Result<(), String> {
+        .map_err(|error| error.to_string())?;
     let mut list = TopicPartitionList::new();
     let added = list.add_partition_offset(topic, partition, Offset::Offset(from));
     let assigned = added.and_then(|()| consumer.assign(&list));
-    assigned.map_err(|error| error.to_string())
+    assigned.map_err(|error| error.to_string())?;
+    Ok(consumer)
 }
 
 fn read(consumer: &BaseConsumer<Context>, from: i64, patience: Duration) -> Found {

@@ -66,6 +66,14 @@ pub(super) fn skips_records(error: &KafkaError) -> bool {
     )
 }
 
+/// Whether a consumer asked for an offset that the partition does not have.
+pub(super) fn is_out_of_range(error: &KafkaError) -> bool {
+    matches!(
+        error.rdkafka_error_code(),
+        Some(RDKafkaErrorCode::AutoOffsetReset | RDKafkaErrorCode::OffsetOutOfRange)
+    )
+}
+
 fn is_fenced(code: RDKafkaErrorCode) -> bool {
     matches!(
         code,
@@ -114,6 +122,19 @@ mod tests {
         ] {
             let error = KafkaError::MessageConsumption(code);
             assert_eq!(skips_records(&error), skips, "{code:?}");
+        }
+    }
+
+    #[test]
+    fn an_offset_out_of_range_is_told_from_what_cannot_be_read() {
+        for (code, out) in [
+            (RDKafkaErrorCode::AutoOffsetReset, true),
+            (RDKafkaErrorCode::OffsetOutOfRange, true),
+            (RDKafkaErrorCode::BadMessage, false),
+        ] {
+            let error = KafkaError::MessageConsumption(code);
+            assert_eq!(is_out_of_range(&error), out, "{code:?}");
+            assert_ne!(skips_records(&error), out, "{code:?}");
         }
     }
 

@@ -3,7 +3,7 @@
 use super::{
     Broken, Inbound, Outbound, Outbox, Outcome, Polled, Progress, TransactionalPort, Trouble,
     TroubleKind, TxConfig,
-    classify::{Class, skips_records},
+    classify::{Class, is_out_of_range, skips_records},
     consume::{Reader, offsets_of},
     produce::{Failure, Known, Writer},
 };
@@ -155,6 +155,7 @@ impl KafkaPort {
                 Ok(()) => self.reader.rewind(),
                 // librdkafka may go on behind it: from the committed offset it is met again, by `read`.
                 Err(error) if skips_records(&error) => self.reader.rewind(),
+                Err(error) if is_out_of_range(&error) => self.reader.doubt(),
                 Err(error) => {
                     if let Some(lost) = self.reader.note_error(&error) {
                         self.fall(lost);
@@ -192,7 +193,10 @@ impl KafkaPort {
                     self.reader.note_health();
                     wait = Duration::ZERO;
                 }
-                Some(Err(error)) if skips_records(&error) => {
+                Some(Err(error)) if skips_records(&error) || is_out_of_range(&error) => {
+                    if is_out_of_range(&error) {
+                        self.reader.doubt();
+                    }
                     if self.writer.is_open() {
                         self.spoilt = Some(error);
                         // Its user commits now, before anything else is read.

@@ -44,7 +44,9 @@ impl TxConfig {
             // A killed enforcer holds its partitions for this long: events wait, nothing is lost. Kafka's own default is 45 s.
             ("session.timeout.ms", "10000"),
             ("check.crcs", "true"),
-            ("auto.offset.reset", "earliest"),
+            // Where to read is ours to say. After a batch with a wrong checksum librdkafka may take text of an event for an
+            // offset; a reset would then read the partition again from its beginning, and double it.
+            ("auto.offset.reset", "error"),
             ("enable.partition.eof", "true"),
             // Bounds on prefetched records: the default of 64 MB and 100,000 records is most of our memory target.
             ("queued.max.messages.kbytes", "16384"),

@@ -42,6 +42,8 @@ pub(super) struct Reader {
     owned: Vec<(String, i32)>,
     held: Vec<(String, i32)>,
     due: bool,
+    /// Whether committed offsets may lie outside of their partitions.
+    doubtful: bool,
     trouble: Option<(Trouble, Instant)>,
     probed: Option<Instant>,
 }
@@ -56,6 +58,7 @@ impl Reader {
             owned: Vec::new(),
             held: Vec::new(),
             due: false,
+            doubtful: false,
             trouble: None,
             probed: None,
         }
@@ -131,6 +134,12 @@ impl Reader {
         self.due |= !active(Mutant::M4);
     }
 
+    /// Ask for positions to be taken anew: an offset was not there.
+    pub(super) fn doubt(&mut self) {
+        self.doubtful = true;
+        self.due = true;
+    }
+
     /// Leave these owned partitions out from now on.
     pub(super) fn hold(&mut self, partitions: &[(String, i32)]) {
         self.held = partitions.to_vec();
@@ -148,7 +157,10 @@ impl Reader {
         })?;
         let mut list = TopicPartitionList::new();
         for at in positions.iter().filter(|at| !is_in(&self.held, at)) {
-            let next = at.next.map_or(Offset::Beginning, Offset::Offset);
+            let next = match at.next {
+                Some(next) if !self.doubtful || self.has(at, next) => Offset::Offset(next),
+                Some(_) | None => Offset::Beginning,
+            };
             list.add_partition_offset(&at.topic, at.partition, next)
                 .map_err(|e| stalled(&e))?;
         }
@@ -157,7 +169,34 @@ impl Reader {
             consumer.assign(&list).map_err(|error| stalled(&error))?;
         }
         self.due = false;
+        self.doubtful = false;
         Ok(positions)
+    }
+
+    /// Whether a partition goes on at an offset. Where retention was faster than we were, or the topic is another one, it does
+    /// not; where that cannot be asked, it is taken to.
+    fn has(&self, at: &Position, next: i64) -> bool {
+        let Some(consumer) = &self.consumer else {
+            return true;
+        };
+        let Ok((low, high)) = consumer.fetch_watermarks(&at.topic, at.partition, ASK) else {
+            return true;
+        };
+        let there = (low..=high).contains(&next);
+        if !there {
+            let Position {
+                topic, partition, ..
+            } = at;
+            tracing::error!(
+                topic,
+                partition,
+                next,
+                low,
+                high,
+                "what was to be judged next is not there: going on with what is"
+            );
+        }
+        there
     }
 
     /// What a commit needs to prove that this member still owns its partitions; fetched anew for each commit.

@@ -41,6 +41,23 @@ impl Log {
         log
     }
 
+    /// Facts from `first` on, and the state's hash after them, are the bytes that a golden file holds.
+    pub(super) fn is_written_as(&self, first: usize, name: &str) {
+        let facts = self.values[first..].iter();
+        let mut now: String = facts
+            .map(|value| format!("{}\n", crate::fact::hex(value)))
+            .collect();
+        let hash = crate::fact::hex(&self.mesh.state_hash());
+        now.push_str(&format!("state_hash {hash}\n"));
+        let path = golden(name);
+        if std::fs::read_to_string(&path).unwrap_or_default() != now {
+            let new = path.with_extension("new");
+            std::fs::write(&new, &now).expect("writes");
+            let new = new.display();
+            panic!("stored bytes changed: compare {new}; add a version, do not edit");
+        }
+    }
+
     pub(super) fn when(&mut self, id: &str, command: &Command) -> Result<Vec<Event>, Rejection> {
         self.when_from(None, id, command)
     }

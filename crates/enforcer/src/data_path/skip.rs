@@ -25,7 +25,7 @@ impl<P: TransactionalPort> DataPath<P> {
         for stuck in stuck {
             let order = self.order(&snapshot, &stuck);
             if let Some((port, range)) = order {
-                self.skip(&snapshot, &port, &stuck, &range);
+                self.skip(&port, &stuck, &range);
             }
         }
     }
@@ -46,16 +46,11 @@ impl<P: TransactionalPort> DataPath<P> {
         (stands && waits && knows).then(|| (Arc::clone(port), stuck.at..range.end))
     }
 
-    fn skip(
-        &mut self,
-        snapshot: &Arc<Snapshot>,
-        port: &PortEntry,
-        stuck: &Stuck,
-        given_up: &Range<i64>,
-    ) {
-        let now = self.port.now();
-        self.desk.txn = Some(Txn::begin(&self.desk.view, now));
-        let sent = self.send_coordinates(snapshot.seq, port, stuck, given_up);
+    fn skip(&mut self, port: &PortEntry, stuck: &Stuck, given_up: &Range<i64>) {
+        let txn = Txn::begin(&self.desk.view, self.port.now());
+        let seq = txn.snapshot.seq;
+        self.desk.txn = Some(txn);
+        let sent = self.send_coordinates(seq, port, stuck, given_up);
         if let Some(lane) = self.desk.lanes.find(&stuck.inbox, stuck.partition) {
             lane.count(given_up.end - 1, None, Disposed::Quarantined);
         }

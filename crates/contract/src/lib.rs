@@ -44,6 +44,7 @@ pub mod files;
 pub mod framing;
 pub mod json;
 pub mod key_schema;
+mod leaf;
 mod pointer;
 pub mod protobuf;
 pub mod quality;

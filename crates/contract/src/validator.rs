@@ -5,7 +5,8 @@
 use crate::avro::{AvroValidator, Selection};
 use crate::framing::{Framing, not_framed};
 use crate::json::{self, Formats, JsonValidator, Keep};
-use crate::protobuf::{Demands, ProtobufEvents, Selected};
+use crate::leaf::Leaves;
+use crate::protobuf::{Demands, ProtobufEvents, Scalars, Selected};
 use crate::schema_error::SchemaError;
 use crate::settings::LogicalTypes;
 use crate::source::Imported;
@@ -57,7 +58,14 @@ pub(crate) enum Validator {
     /// With the members that are read where a document is wanted; none told, all of them.
     Json(JsonValidator, Option<BTreeSet<String>>),
     /// With the part that is read where a document is wanted.
-    Protobuf(Box<ProtobufEvents>, Option<Selected>),
+    Protobuf(Box<ProtobufEvents>, ProtobufPart),
+}
+
+/// The part of a Protobuf message that rules read, where it can be read alone.
+#[derive(Debug, Default)]
+pub(crate) struct ProtobufPart {
+    selected: Option<Selected>,
+    scalars: Option<Scalars>,
 }
 
 /// What was wanted, or the reasons against the bytes.
@@ -87,7 +95,7 @@ impl Validator {
             Encoding::Protobuf => {
                 let demands = Demands { required, logical };
                 let events = ProtobufEvents::compile_with(schema, &demands)?;
-                Self::Protobuf(Box::new(events), None)
+                Self::Protobuf(Box::new(events), ProtobufPart::default())
             }
         })
     }
@@ -100,8 +108,11 @@ impl Validator {
                 Self::Avro(avro, selection)
             }
             Self::Protobuf(events, _) => {
-                let selected = events.select(members);
-                Self::Protobuf(events, selected)
+                let part = ProtobufPart {
+                    selected: events.select(members),
+                    scalars: events.scalars(members),
+                };
+                Self::Protobuf(events, part)
             }
             Self::Json(validator, _) => Self::Json(validator, members.cloned()),
         }
@@ -112,15 +123,12 @@ impl Validator {
         let body = framing.body();
         match (self, framing) {
             (Self::Avro(..) | Self::Protobuf(..), Framing::Plain(_)) => Err(vec![not_framed(body)]),
-            (Self::Protobuf(events, read), framing) => {
-                let indexes = match framing {
-                    Framing::Header { indexes, .. } => Some(indexes),
-                    Framing::Prefix { .. } | Framing::Plain(_) => None,
-                };
+            (Self::Protobuf(events, part), framing) => {
+                let indexes = header_indexes(framing);
                 match wanted {
                     Wanted::Nothing => events.check(indexes, body).map(|()| None),
                     Wanted::Document => events
-                        .decode_selected(indexes, body, read.as_ref())
+                        .decode_selected(indexes, body, part.selected.as_ref())
                         .map(Some),
                 }
             }
@@ -150,6 +158,25 @@ impl Validator {
         }
     }
 
+    /// The members that [`Validator::reading`] was told of, where what stands behind the framing is well and they are scalars;
+    /// `None` says nothing: [`Validator::check`] does.
+    pub(crate) fn leaves<'a>(&'a self, framing: Framing<'a>) -> Option<Leaves<'a>> {
+        let body = framing.body();
+        match (self, framing) {
+            (Self::Avro(..) | Self::Protobuf(..), Framing::Plain(_)) => None,
+            (Self::Protobuf(events, part), framing) => {
+                events.leaves(header_indexes(framing), body, part.scalars.as_ref()?)
+            }
+            (Self::Avro(..) | Self::Json(..), Framing::Header { indexes, .. })
+                if !indexes.is_empty() =>
+            {
+                None
+            }
+            (Self::Avro(validator, read), _) => validator.leaves(body, read),
+            (Self::Json(validator, read), _) => validator.leaves(body, read.as_ref()?),
+        }
+    }
+
     /// Check a JSON document that was read already; only a JSON Schema can.
     pub(crate) fn check_document(&self, document: Value, wanted: Wanted) -> Checked {
         match self {
@@ -160,5 +187,13 @@ impl Validator {
             Wanted::Nothing => None,
             Wanted::Document => Some(document),
         })
+    }
+}
+
+/// The indexes of a message that stand in a header.
+fn header_indexes(framing: Framing<'_>) -> Option<&[u8]> {
+    match framing {
+        Framing::Header { indexes, .. } => Some(indexes),
+        Framing::Prefix { .. } | Framing::Plain(_) => None,
     }
 }

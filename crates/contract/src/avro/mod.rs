@@ -18,6 +18,7 @@ pub(crate) mod schema;
 mod tests;
 mod walk;
 
+use crate::leaf::Leaves;
 use crate::schema_error::SchemaError;
 use crate::source::Import;
 use crate::verdict::{Code, Reason};
@@ -114,6 +115,17 @@ impl AvroValidator {
         };
         decode::decode_selected(&self.schema, &self.program, selected, datum)
             .map_err(|_| self.explain(datum))
+    }
+
+    /// The selected fields of a datum's record, where the datum is one of this schema to its last byte and those fields have no
+    /// parts; `None` says nothing.
+    pub(crate) fn leaves<'a>(
+        &'a self,
+        datum: &'a [u8],
+        selection: &Selection,
+    ) -> Option<Leaves<'a>> {
+        let selected = selection.0.as_ref()?;
+        decode::leaves(&self.schema, &self.program, selected, datum).ok()
     }
 
     /// The schema, for who writes data of it.

@@ -249,6 +249,22 @@ proptest! {
     }
 
     #[test]
+    fn scalars_are_read_as_the_whole_has_them((shape, datum) in record_and_datum(), picked: [bool; 4], cut in 0..8_usize) {
+        let schema = shape.schema();
+        let validator = compile(schema.clone());
+        let bytes = encode(&schema, datum);
+        let bytes = &bytes[..bytes.len().saturating_sub(cut)];
+        let names: BTreeSet<String> = field_names(&schema).into_iter().zip(picked.into_iter().cycle())
+            .filter_map(|(name, picked)| picked.then_some(name)).collect();
+        let selection = validator.select(Some(&names));
+        let leaves = validator.leaves(bytes, &selection).map(Leaves::into_value);
+        let has_parts = |value: &serde_json::Value| value.is_array() || value.is_object();
+        let expected = validator.decode_selected(bytes, &selection).ok()
+            .filter(|whole| !whole.as_object().is_some_and(|object| object.values().any(has_parts)));
+        prop_assert_eq!(leaves, expected);
+    }
+
+    #[test]
     fn accepts_nothing_that_the_reference_library_refuses(shape in shapes(), bytes: Vec<u8>) {
         let schema = shape.schema();
         if compile(schema.clone()).check(&bytes).is_ok() {

@@ -7,6 +7,7 @@
 mod compile;
 
 use super::strict::Strict;
+use crate::leaf::{Leaf, Leaves};
 use jsonschema::Validator;
 use serde::de::{
     Deserialize as _, DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor,
@@ -31,6 +32,19 @@ pub(crate) enum Keep<'a> {
     Members(&'a BTreeSet<String>),
     /// All of it.
     Whole,
+    /// Of an object, these members, which must be scalars.
+    Leaves(&'a BTreeSet<String>),
+    /// A scalar.
+    Leaf,
+}
+
+/// What was kept of a value.
+#[derive(Debug)]
+enum Kept<'a> {
+    Nothing,
+    Tree(Value),
+    Leaves(Leaves<'a>),
+    Leaf(Leaf<'a>),
 }
 
 impl Keep<'_> {
@@ -38,14 +52,26 @@ impl Keep<'_> {
         match self {
             Self::Nothing => Self::Nothing,
             Self::Members(members) if members.contains(name) => Self::Whole,
-            Self::Members(_) => Self::Nothing,
+            Self::Leaves(members) if members.contains(name) => Self::Leaf,
+            Self::Members(_) | Self::Leaves(_) => Self::Nothing,
             Self::Whole => Self::Whole,
+            Self::Leaf => Self::Leaf,
         }
     }
 
-    /// Whether anything is built; of what is no object that is all of it.
-    fn is_some(self) -> bool {
-        !matches!(self, Self::Nothing)
+    /// What is kept of a value that is no object; `None` for what is not decided here.
+    fn of_value<'de>(
+        self,
+        tree: impl FnOnce() -> Value,
+        leaf: impl FnOnce() -> Option<Leaf<'de>>,
+    ) -> Option<Kept<'de>> {
+        match self {
+            Self::Nothing => Some(Kept::Nothing),
+            // Of what is no object that is all of it.
+            Self::Members(_) | Self::Whole => Some(Kept::Tree(tree())),
+            Self::Leaf => leaf().map(Kept::Leaf),
+            Self::Leaves(_) => None,
+        }
     }
 }
 
@@ -58,6 +84,26 @@ pub(super) struct Direct {
 impl Direct {
     /// What is wanted of a document, if it is certainly valid.
     pub(super) fn accept(&self, body: &[u8], keep: Keep<'_>) -> Option<Option<Value>> {
+        match self.read(body, keep)? {
+            Kept::Nothing => Some(None),
+            Kept::Tree(value) => Some(Some(value)),
+            Kept::Leaves(_) | Kept::Leaf(_) => None,
+        }
+    }
+
+    /// These members of a document, if it is certainly valid and they are scalars.
+    pub(super) fn leaves<'a>(
+        &'a self,
+        body: &'a [u8],
+        members: &'a BTreeSet<String>,
+    ) -> Option<Leaves<'a>> {
+        match self.read(body, Keep::Leaves(members))? {
+            Kept::Leaves(leaves) => Some(leaves),
+            Kept::Nothing | Kept::Tree(_) | Kept::Leaf(_) => None,
+        }
+    }
+
+    fn read<'a>(&'a self, body: &'a [u8], keep: Keep<'a>) -> Option<Kept<'a>> {
         let mut reading = serde_json::Deserializer::from_slice(body);
         let seed = Place {
             node: &self.root,
@@ -214,10 +260,10 @@ struct Place<'a> {
     keep: Keep<'a>,
 }
 
-impl<'de> DeserializeSeed<'de> for Place<'_> {
-    type Value = Option<Value>;
+impl<'de> DeserializeSeed<'de> for Place<'de> {
+    type Value = Kept<'de>;
 
-    fn deserialize<D: Deserializer<'de>>(self, reading: D) -> Result<Option<Value>, D::Error> {
+    fn deserialize<D: Deserializer<'de>>(self, reading: D) -> Result<Kept<'de>, D::Error> {
         match self.node {
             Node::Any => reading.deserialize_any(Held {
                 limits: None,
@@ -232,7 +278,12 @@ impl<'de> DeserializeSeed<'de> for Place<'_> {
                 if !validator.is_valid(&value) {
                     return Err(unsure());
                 }
-                Ok(self.keep.is_some().then_some(value))
+                match self.keep {
+                    Keep::Nothing => Ok(Kept::Nothing),
+                    Keep::Members(_) | Keep::Whole => Ok(Kept::Tree(value)),
+                    Keep::Leaf => Leaf::of(value).map(Kept::Leaf).ok_or_else(unsure),
+                    Keep::Leaves(_) => Err(unsure()),
+                }
             }
         }
     }
@@ -251,53 +302,75 @@ struct Held<'a> {
 }
 
 impl Held<'_> {
-    /// The value, where its type is allowed and what else is asked of it holds.
-    fn scalar<E: Error>(
+    /// What is kept of a scalar, where its type is allowed and what else is asked of it holds.
+    fn scalar<'de, E: Error>(
         self,
         kind: u8,
         holds: impl FnOnce(&Limits) -> bool,
-        value: impl FnOnce() -> Value,
-    ) -> Result<Option<Value>, E> {
+        tree: impl FnOnce() -> Value,
+        leaf: impl FnOnce() -> Option<Leaf<'de>>,
+    ) -> Result<Kept<'de>, E> {
         let fits = |limits: &Limits| limits.types.allow(kind) && holds(limits);
-        if self.limits.is_none_or(fits) {
-            Ok(self.keep.is_some().then(value))
-        } else {
-            Err(unsure())
+        if !self.limits.is_none_or(fits) {
+            return Err(unsure());
         }
+        self.keep.of_value(tree, leaf).ok_or_else(unsure)
     }
 
     /// A whole number, its size and its value.
-    fn whole<E: Error>(self, size: u64, value: f64, number: Number) -> Result<Option<Value>, E> {
+    fn whole<'de, E: Error>(self, size: u64, value: f64, number: Number) -> Result<Kept<'de>, E> {
         let holds = |limits: &Limits| {
             let range = &limits.number;
             limits.texts.is_none() && (range.is_open() || (size <= EXACT && range.allow(value)))
         };
         let kind = Types::INTEGER | Types::NUMBER;
-        self.scalar(kind, holds, || Value::Number(number))
+        let leaf = number.as_i64();
+        self.scalar(
+            kind,
+            holds,
+            || Value::Number(number),
+            || leaf.map(Leaf::Int),
+        )
+    }
+
+    fn text<'de, E: Error>(
+        self,
+        text: &str,
+        leaf: impl FnOnce() -> Leaf<'de>,
+    ) -> Result<Kept<'de>, E> {
+        let holds = |limits: &Limits| {
+            let texts = limits.texts.as_ref();
+            texts.is_none_or(|texts| texts.iter().any(|known| known == text))
+                && limits.length.allow_text(text)
+        };
+        let tree = || Value::String(text.to_owned());
+        self.scalar(Types::STRING, holds, tree, || Some(leaf()))
     }
 }
 
-impl<'de> Visitor<'de> for Held<'_> {
-    type Value = Option<Value>;
+impl<'de> Visitor<'de> for Held<'de> {
+    type Value = Kept<'de>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a JSON value")
     }
 
-    fn visit_unit<E: Error>(self) -> Result<Option<Value>, E> {
-        self.scalar(Types::NULL, |limits| limits.texts.is_none(), || Value::Null)
+    fn visit_unit<E: Error>(self) -> Result<Kept<'de>, E> {
+        let holds = |limits: &Limits| limits.texts.is_none();
+        self.scalar(Types::NULL, holds, || Value::Null, || Some(Leaf::Null))
     }
 
-    fn visit_bool<E: Error>(self, value: bool) -> Result<Option<Value>, E> {
+    fn visit_bool<E: Error>(self, value: bool) -> Result<Kept<'de>, E> {
         let holds = |limits: &Limits| limits.texts.is_none();
-        self.scalar(Types::BOOLEAN, holds, || Value::Bool(value))
+        let leaf = || Some(Leaf::Truth(value));
+        self.scalar(Types::BOOLEAN, holds, || Value::Bool(value), leaf)
     }
 
     #[expect(
         clippy::cast_precision_loss,
         reason = "numbers beyond 2^53 are not decided by it"
     )]
-    fn visit_i64<E: Error>(self, value: i64) -> Result<Option<Value>, E> {
+    fn visit_i64<E: Error>(self, value: i64) -> Result<Kept<'de>, E> {
         self.whole(value.unsigned_abs(), value as f64, value.into())
     }
 
@@ -305,27 +378,27 @@ impl<'de> Visitor<'de> for Held<'_> {
         clippy::cast_precision_loss,
         reason = "numbers beyond 2^53 are not decided by it"
     )]
-    fn visit_u64<E: Error>(self, value: u64) -> Result<Option<Value>, E> {
+    fn visit_u64<E: Error>(self, value: u64) -> Result<Kept<'de>, E> {
         self.whole(value, value as f64, value.into())
     }
 
-    fn visit_f64<E: Error>(self, value: f64) -> Result<Option<Value>, E> {
+    fn visit_f64<E: Error>(self, value: f64) -> Result<Kept<'de>, E> {
         let number = Number::from_f64(value).ok_or_else(unsure)?;
         let holds = |limits: &Limits| limits.texts.is_none() && limits.number.allow(value);
+        let leaf = || Some(Leaf::Double(value));
         // Whether 1.0 is an integer depends on the draft.
-        self.scalar(Types::NUMBER, holds, || Value::Number(number))
+        self.scalar(Types::NUMBER, holds, || Value::Number(number), leaf)
     }
 
-    fn visit_str<E: Error>(self, value: &str) -> Result<Option<Value>, E> {
-        let holds = |limits: &Limits| {
-            let texts = limits.texts.as_ref();
-            texts.is_none_or(|texts| texts.iter().any(|text| text == value))
-                && limits.length.allow_text(value)
-        };
-        self.scalar(Types::STRING, holds, || Value::String(value.to_owned()))
+    fn visit_str<E: Error>(self, value: &str) -> Result<Kept<'de>, E> {
+        self.text(value, || Leaf::Text(Cow::Owned(value.to_owned())))
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Option<Value>, A::Error> {
+    fn visit_borrowed_str<E: Error>(self, value: &'de str) -> Result<Kept<'de>, E> {
+        self.text(value, || Leaf::text(value))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Kept<'de>, A::Error> {
         let limits = self.limits;
         let fits = |limits: &Limits| limits.types.allow(Types::ARRAY) && limits.texts.is_none();
         if !limits.is_none_or(fits) {
@@ -334,6 +407,7 @@ impl<'de> Visitor<'de> for Held<'_> {
         let keep = match self.keep {
             Keep::Whole | Keep::Members(_) => Keep::Whole,
             Keep::Nothing => Keep::Nothing,
+            Keep::Leaf | Keep::Leaves(_) => return Err(unsure()),
         };
         let node = limits.and_then(|limits| limits.items.as_ref());
         let seed = Place {
@@ -343,39 +417,38 @@ impl<'de> Visitor<'de> for Held<'_> {
         let (mut count, mut list) = (0, Vec::new());
         while let Some(item) = items.next_element_seed(seed)? {
             count += 1;
-            list.extend(item);
+            if let Kept::Tree(item) = item {
+                list.push(item);
+            }
         }
         if !limits.is_none_or(|limits| limits.count.allow(count)) {
             return Err(unsure());
         }
-        Ok(keep.is_some().then_some(Value::Array(list)))
+        Ok(match keep {
+            Keep::Nothing => Kept::Nothing,
+            Keep::Whole | Keep::Members(_) | Keep::Leaf | Keep::Leaves(_) => {
+                Kept::Tree(Value::Array(list))
+            }
+        })
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Option<Value>, A::Error> {
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Kept<'de>, A::Error> {
         let fits = |limits: &Limits| limits.types.allow(Types::OBJECT) && limits.texts.is_none();
         if !self.limits.is_none_or(fits) {
             return Err(unsure());
         }
         let known = self.limits.and_then(|limits| limits.members.as_ref());
-        let mut object = Object {
-            known: known.unwrap_or(&NO_MEMBERS),
-            keep: self.keep,
-            seen: 0,
-            next: 0,
-            others: Vec::new(),
-            kept: Map::new(),
-        };
+        let known = known.unwrap_or(&NO_MEMBERS);
+        let mut object = Object::new(known, self.keep).ok_or_else(unsure)?;
         while let Some(key) = members.next_key_seed(Name(&object))? {
             let (name, seed) = object.place(key).ok_or_else(unsure)?;
-            let value = members.next_value_seed(seed)?;
-            if let Some(value) = value {
-                object.kept.insert(name.into_owned(), value);
+            match members.next_value_seed(seed)? {
+                Kept::Nothing | Kept::Leaves(_) => {}
+                Kept::Tree(value) => drop(object.kept.insert(name.into_owned(), value)),
+                Kept::Leaf(leaf) => object.add(name, leaf).ok_or_else(unsure)?,
             }
         }
-        if object.seen & object.known.required != object.known.required {
-            return Err(unsure());
-        }
-        Ok(self.keep.is_some().then_some(Value::Object(object.kept)))
+        object.finish().ok_or_else(unsure)
     }
 }
 
@@ -389,6 +462,7 @@ struct Object<'a> {
     next: usize,
     others: Vec<String>,
     kept: Map<String, Value>,
+    leaves: Leaves<'a>,
 }
 
 /// A member's name as it was read.
@@ -398,6 +472,48 @@ enum Key {
 }
 
 impl<'a> Object<'a> {
+    /// An object of which so much is kept; `None` where it stands for a scalar.
+    fn new(known: &'a Members, keep: Keep<'a>) -> Option<Self> {
+        let leaves = match keep {
+            Keep::Leaves(members) => Leaves::with_capacity(members.len()),
+            Keep::Nothing | Keep::Members(_) | Keep::Whole => Leaves::default(),
+            Keep::Leaf => return None,
+        };
+        Some(Self {
+            known,
+            keep,
+            seen: 0,
+            next: 0,
+            others: Vec::new(),
+            kept: Map::new(),
+            leaves,
+        })
+    }
+
+    /// Keep a scalar under a name that the schema has, or the one who asks.
+    fn add(&mut self, name: Cow<'a, str>, leaf: Leaf<'a>) -> Option<()> {
+        let name = match (name, self.keep) {
+            (Cow::Borrowed(name), _) => name,
+            (Cow::Owned(name), Keep::Leaves(members)) => members.get(&name)?,
+            (Cow::Owned(_), _) => return None,
+        };
+        self.leaves.add(name, leaf);
+        Some(())
+    }
+
+    /// What is kept, where every required member was there.
+    fn finish(self) -> Option<Kept<'a>> {
+        if self.seen & self.known.required != self.known.required {
+            return None;
+        }
+        match self.keep {
+            Keep::Nothing => Some(Kept::Nothing),
+            Keep::Members(_) | Keep::Whole => Some(Kept::Tree(Value::Object(self.kept))),
+            Keep::Leaves(_) => Some(Kept::Leaves(self.leaves)),
+            Keep::Leaf => None,
+        }
+    }
+
     /// Where a member's value belongs, with its name where it is kept; `None` for what is not decided here.
     fn place(&mut self, key: Key) -> Option<(Cow<'a, str>, Place<'a>)> {
         let (known, keep) = (self.known, self.keep);

@@ -15,11 +15,13 @@ pub(crate) use direct::Keep;
 pub(crate) use strict::without_position;
 pub use strict::{MAX_DEPTH, parse};
 
+use crate::leaf::Leaves;
 use crate::schema_error::{SchemaError, parse_text};
 use crate::verdict::{MAX_REASONS, Reason};
 use direct::Direct;
 use jsonschema::{PatternOptions, ValidationError, Validator};
 use serde_json::Value;
+use std::collections::BTreeSet;
 
 /// Most memory of one compiled pattern, in bytes: the `regex` crate's own default is ten times that, and a schema may
 /// hold hundreds.
@@ -82,6 +84,15 @@ impl JsonValidator {
     #[inline]
     pub(crate) fn accept(&self, body: &[u8], keep: Keep<'_>) -> Option<Option<Value>> {
         self.direct.as_ref()?.accept(body, keep)
+    }
+
+    /// These members of a document, if that is valid for certain and they are scalars; `None` says nothing.
+    pub(crate) fn leaves<'a>(
+        &'a self,
+        body: &'a [u8],
+        members: &'a BTreeSet<String>,
+    ) -> Option<Leaves<'a>> {
+        self.direct.as_ref()?.leaves(body, members)
     }
 
     /// Check the bytes of one document.

@@ -4,7 +4,8 @@
 //! names, or the only one there is. An event says which message it is by the numbers in front of it
 //! ([`MessageIndexes`]); another message of the same file is no event of the port, however well it decodes.
 
-use super::{Demands, MessageIndexes, ProtobufValidator, Schema, Selected, program};
+use super::{Demands, MessageIndexes, ProtobufValidator, Scalars, Schema, Selected, program};
+use crate::leaf::Leaves;
 use crate::schema_error::SchemaError;
 use crate::settings::{LogicalTypes, Treatment};
 use crate::source::Imported;
@@ -149,6 +150,24 @@ impl ProtobufEvents {
         self.validator.check_message(&self.indexes, message)?;
         let shown = selected.decode(message).and_then(|part| to_json(&part));
         shown.map_err(|error| vec![Reason::new(Code::Undecodable, "", self.message(), &error)])
+    }
+
+    /// The fields of these names, where all of them are scalars that can be read alone.
+    pub(crate) fn scalars(&self, members: Option<&BTreeSet<String>>) -> Option<Scalars> {
+        Scalars::of(&self.descriptor, members?)
+    }
+
+    /// These fields of an event that is well; `None` says nothing.
+    pub(crate) fn leaves<'a>(
+        &self,
+        header: Option<&'a [u8]>,
+        body: &'a [u8],
+        scalars: &'a Scalars,
+    ) -> Option<Leaves<'a>> {
+        let message = self.unframed(header, body).ok()?;
+        let checked = self.validator.check_message(&self.indexes, message);
+        checked.ok()?;
+        scalars.read(message)
     }
 
     fn unframed<'a>(

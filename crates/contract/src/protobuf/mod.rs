@@ -21,6 +21,7 @@ mod compile;
 mod descriptor;
 mod event;
 mod indexes;
+mod leaves;
 mod lexer;
 mod load;
 mod names;
@@ -38,6 +39,7 @@ pub use check::{Demands, ProtobufValidator};
 pub use compile::Schema;
 pub use event::{EventField, ProtobufEvents};
 pub use indexes::MessageIndexes;
+pub(crate) use leaves::Scalars;
 pub use select::Selected;
 
 pub(crate) use compile::{check, derived_json_name};

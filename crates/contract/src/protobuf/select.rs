@@ -23,16 +23,7 @@ impl Selected {
     /// The message `whole` with its fields of these names, and whatever shares a `oneof` with one of them: the last of
     /// those that is written is the one that counts. `None` where the library does not take the smaller message.
     pub(super) fn of(whole: &MessageDescriptor, names: &BTreeSet<String>) -> Option<Self> {
-        // Extensions stand under such names, and are no fields of the message.
-        if names.iter().any(|name| name.starts_with('[')) {
-            return None;
-        }
-        let mut seen = BTreeSet::new();
-        let unread = whole.fields().filter(|field| !names.contains(field.name()));
-        let mut kinds = unread
-            .map(|field| field.kind())
-            .chain(whole.extensions().map(|extension| extension.kind()));
-        if kinds.any(|kind| may_not_show(&kind, &mut seen)) {
+        if !is_separable(whole, names) {
             return None;
         }
         let file = whole.parent_file();
@@ -60,6 +51,20 @@ impl Selected {
         DynamicMessage::decode(self.message.clone(), bytes.as_slice())
             .map_err(|error| error.to_string())
     }
+}
+
+/// Whether the fields of these names can be read and the others be passed over: an event is refused for nothing in those.
+pub(super) fn is_separable(whole: &MessageDescriptor, names: &BTreeSet<String>) -> bool {
+    // Extensions stand under such names, and are no fields of the message.
+    if names.iter().any(|name| name.starts_with('[')) {
+        return false;
+    }
+    let mut seen = BTreeSet::new();
+    let unread = whole.fields().filter(|field| !names.contains(field.name()));
+    let mut kinds = unread
+        .map(|field| field.kind())
+        .chain(whole.extensions().map(|extension| extension.kind()));
+    !kinds.any(|kind| may_not_show(&kind, &mut seen))
 }
 
 /// The messages of which some values have no form in JSON, for which the whole event is refused.

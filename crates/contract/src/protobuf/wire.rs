@@ -80,7 +80,7 @@ impl<'a> Cursor<'a> {
     }
 
     #[inline]
-    fn take(&mut self, count: usize) -> Result<&'a [u8], Fault> {
+    pub(super) fn take(&mut self, count: usize) -> Result<&'a [u8], Fault> {
         let (taken, rest) = self.rest.split_at_checked(count).ok_or(Fault::Truncated)?;
         self.rest = rest;
         Ok(taken)
@@ -122,14 +122,14 @@ impl<'a> Cursor<'a> {
     }
 
     #[inline]
-    fn bytes(&mut self) -> Result<&'a [u8], Fault> {
+    pub(super) fn bytes(&mut self) -> Result<&'a [u8], Fault> {
         let length = usize::try_from(self.varint()?).map_err(|_| Fault::Truncated)?;
         self.take(length)
     }
 
     /// The number of the next field and how its value is written.
     #[inline]
-    fn tag(&mut self) -> Result<(u32, Form), Fault> {
+    pub(super) fn tag(&mut self) -> Result<(u32, Form), Fault> {
         let tag = u32::try_from(self.varint()?).map_err(|_| Fault::Tag)?;
         let form = match tag & 7 {
             0 => Form::Varint,
@@ -325,7 +325,7 @@ fn moment(bytes: &[u8]) -> (i64, i64) {
 }
 
 /// The lower 32 bits of a number.
-fn low(value: i64) -> i32 {
+pub(super) fn low(value: i64) -> i32 {
     let bytes = value.to_le_bytes();
     i32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]])
 }
@@ -396,7 +396,12 @@ pub(super) fn picked(message: &[u8], numbers: &[u32]) -> Result<Vec<u8>, Fault> 
 }
 
 /// Over a field that the message does not have.
-fn skip(cursor: &mut Cursor<'_>, number: u32, form: Form, depth: u8) -> Result<(), Fault> {
+pub(super) fn skip(
+    cursor: &mut Cursor<'_>,
+    number: u32,
+    form: Form,
+    depth: u8,
+) -> Result<(), Fault> {
     match form {
         Form::Varint => cursor.varint().map(drop),
         Form::Fixed64 => cursor.take(8).map(drop),

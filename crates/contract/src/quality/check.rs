@@ -1,12 +1,14 @@
 //! The rules of a contract, compiled, and an event checked against them.
 
 use super::condition::{Condition, Members};
+use super::direct::Scalar;
 use super::functions::ENV;
 use super::library::FieldCheck;
 use super::mask::{MASKED, Mask};
 use super::path::Path;
 use super::variables::{Record, Variables};
 use super::{Check, FieldFacts, QualityRule, Scope};
+use crate::leaf::{Leaf, Leaves};
 use crate::settings::Mode;
 use crate::verdict::{Code, Reason};
 use cel::common::types::CelBool;
@@ -98,6 +100,22 @@ impl EventRules {
         }
     }
 
+    /// Whether the scalars at the top of an event can decide all of them.
+    pub fn is_direct(&self) -> bool {
+        let are_some = matches!(self.members, Members::Some(_));
+        are_some && self.rules.iter().all(EventRule::is_direct)
+    }
+
+    /// Whether an event meets all of them for certain; [`Self::check`] says so of each event of which this does, and knows of
+    /// more.
+    pub(crate) fn hold(&self, event: &Leaves<'_>) -> bool {
+        let size = Size {
+            items: event.len() as u64,
+            longest_text: event.longest_text() as u64,
+        };
+        self.rules.iter().all(|rule| rule.holds(event, size))
+    }
+
     /// Check an event, given as plain JSON with its record's key and headers.
     pub fn check(
         &self,
@@ -175,6 +193,53 @@ impl EventRule {
         }
     }
 
+    fn is_direct(&self) -> bool {
+        match &self.test {
+            Test::Condition {
+                condition,
+                guard,
+                path,
+                ..
+            } => {
+                let mut conditions = [Some(condition), guard.as_ref()].into_iter().flatten();
+                conditions.all(|condition| condition.direct.is_some())
+                    && path.as_ref().is_none_or(|path| path.top().is_some())
+            }
+            Test::Field(check) => check.is_direct(),
+        }
+    }
+
+    /// Whether an event of this size meets it for certain.
+    fn holds(&self, event: &Leaves<'_>, size: Size) -> bool {
+        let Test::Condition {
+            condition,
+            guard,
+            path,
+            ..
+        } = &self.test
+        else {
+            return matches!(&self.test, Test::Field(check) if check.holds(event));
+        };
+        let field = match path.as_ref().map(Path::top) {
+            None => None,
+            Some(None) => return false,
+            Some(Some(name)) => match event.get(name) {
+                // For `required` and `nullValues` to judge.
+                None | Some(Leaf::Null) => return true,
+                Some(leaf) => Some(Scalar::from(leaf)),
+            },
+        };
+        let decide = |condition: &Condition| {
+            within_cost(condition, size).ok()?;
+            condition.direct.as_ref()?.decide(event, field)
+        };
+        match guard.as_deref().map(decide) {
+            Some(Some(false)) => true,
+            Some(None) => false,
+            None | Some(Some(true)) => decide(condition) == Some(true),
+        }
+    }
+
     fn check(&self, event: &Value, record: Record<'_>, size: Size, mask: &Mask) -> Vec<Reason> {
         let mut reasons = match &self.test {
             Test::Field(check) => check.check(event, &self.expected),
@@ -224,7 +289,8 @@ impl EventRule {
             let value = value.map(|(_, value)| value);
             within_cost(condition, size)?;
             let direct = condition.direct.as_ref();
-            if let Some(truth) = direct.and_then(|direct| direct.decide(event, value)) {
+            let scalar = value.and_then(Scalar::of);
+            if let Some(truth) = direct.and_then(|direct| direct.decide(event, scalar)) {
                 return Ok(truth);
             }
             let variables = Variables::new(condition, event, value, record, field.as_ref());

@@ -9,6 +9,7 @@
 
 use super::condition::Condition;
 use super::functions::Pattern;
+use crate::leaf::{Leaf, Leaves};
 use cel::common::ast::{CallExpr, Expr, IdedExpr, LiteralValue};
 use serde_json::Value;
 use std::cmp::Ordering;
@@ -56,12 +57,40 @@ pub(super) enum Literal {
 
 /// A value as it is compared.
 #[derive(Debug, Clone, Copy)]
-enum Scalar<'a> {
+pub(super) enum Scalar<'a> {
     Null,
     Truth(bool),
     Int(i64),
     Double(f64),
     Text(&'a str),
+}
+
+/// An event as conditions look at it.
+pub(super) trait Members {
+    /// A member that is there and a scalar.
+    fn scalar(&self, name: &str) -> Option<Scalar<'_>>;
+    /// Whether a member is there; `None` where there can be none.
+    fn has(&self, name: &str) -> Option<bool>;
+}
+
+impl Members for Value {
+    fn scalar(&self, name: &str) -> Option<Scalar<'_>> {
+        Scalar::of(self.get(name)?)
+    }
+
+    fn has(&self, name: &str) -> Option<bool> {
+        Some(self.as_object()?.contains_key(name))
+    }
+}
+
+impl Members for Leaves<'_> {
+    fn scalar(&self, name: &str) -> Option<Scalar<'_>> {
+        self.get(name).map(Scalar::from)
+    }
+
+    fn has(&self, name: &str) -> Option<bool> {
+        Some(self.get(name).is_some())
+    }
 }
 
 impl Direct {
@@ -120,7 +149,7 @@ impl Direct {
 
     /// What the condition says of an event, and of the field's value in a rule about a field; `None` where that is for
     /// the library to say.
-    pub(super) fn decide(&self, event: &Value, field: Option<&Value>) -> Option<bool> {
+    pub(super) fn decide(&self, event: &impl Members, field: Option<Scalar<'_>>) -> Option<bool> {
         match self {
             Self::Compare(comparison, left, right) => {
                 comparison.decide(left.read(event, field)?, right.read(event, field)?)
@@ -137,7 +166,7 @@ impl Direct {
                     Some(found || equal)
                 })
             }
-            Self::Has(member) => Some(event.as_object()?.contains_key(member)),
+            Self::Has(member) => event.has(member),
             Self::Is(operand) => match operand.read(event, field)? {
                 Scalar::Truth(truth) => Some(truth),
                 Scalar::Null | Scalar::Int(_) | Scalar::Double(_) | Scalar::Text(_) => None,
@@ -216,10 +245,14 @@ impl Operand {
         Literal::of(&node.expr).map(Self::Literal)
     }
 
-    fn read<'a>(&'a self, event: &'a Value, field: Option<&'a Value>) -> Option<Scalar<'a>> {
+    fn read<'a>(
+        &'a self,
+        event: &'a impl Members,
+        field: Option<Scalar<'a>>,
+    ) -> Option<Scalar<'a>> {
         match self {
-            Self::Member(name) => scalar(event.get(name)?),
-            Self::Field => scalar(field?),
+            Self::Member(name) => event.scalar(name),
+            Self::Field => field,
             Self::Literal(literal) => Some(literal.scalar()),
         }
     }
@@ -269,18 +302,32 @@ impl Literal {
     }
 }
 
-/// The value as CEL has it, of those that are compared here.
-fn scalar(value: &Value) -> Option<Scalar<'_>> {
-    match value {
-        Value::Null => Some(Scalar::Null),
-        Value::Bool(truth) => Some(Scalar::Truth(*truth)),
-        Value::Number(number) => match number.as_i64() {
-            Some(int) => Some(Scalar::Int(int)),
-            None if number.is_u64() => None,
-            None => number.as_f64().map(Scalar::Double),
-        },
-        Value::String(text) => Some(Scalar::Text(text)),
-        Value::Array(_) | Value::Object(_) => None,
+impl<'a> Scalar<'a> {
+    /// The value as CEL has it, of those that are compared here.
+    pub(super) fn of(value: &'a Value) -> Option<Self> {
+        match value {
+            Value::Null => Some(Self::Null),
+            Value::Bool(truth) => Some(Self::Truth(*truth)),
+            Value::Number(number) => match number.as_i64() {
+                Some(int) => Some(Self::Int(int)),
+                None if number.is_u64() => None,
+                None => number.as_f64().map(Self::Double),
+            },
+            Value::String(text) => Some(Self::Text(text)),
+            Value::Array(_) | Value::Object(_) => None,
+        }
+    }
+}
+
+impl<'a> From<&'a Leaf<'_>> for Scalar<'a> {
+    fn from(leaf: &'a Leaf<'_>) -> Self {
+        match leaf {
+            Leaf::Null => Self::Null,
+            Leaf::Truth(truth) => Self::Truth(*truth),
+            Leaf::Int(int) => Self::Int(*int),
+            Leaf::Double(double) => Self::Double(*double),
+            Leaf::Text(text) => Self::Text(text),
+        }
     }
 }
 
@@ -412,7 +459,7 @@ mod tests {
             text in condition(), event in event(), field in prop::option::of(value()),
         ) {
             let condition = Condition::compile(&text).expect("compiles");
-            let direct = condition.direct.as_ref().and_then(|direct| direct.decide(&event, field.as_ref()));
+            let direct = condition.direct.as_ref().and_then(|direct| direct.decide(&event, field.as_ref().and_then(Scalar::of)));
             if let Some(truth) = direct {
                 prop_assert_eq!(library(&condition, &event, field.as_ref()), Ok(truth), "{}", text);
             }
@@ -436,7 +483,7 @@ mod tests {
             let condition = Condition::compile(text).expect("compiles");
             let direct = condition.direct.as_ref().expect(text);
             assert_eq!(
-                direct.decide(&event, Some(&json!(2.0))),
+                direct.decide(&event, Some(Scalar::Double(2.0))),
                 Some(truth),
                 "{text}"
             );

@@ -2,6 +2,7 @@
 
 use super::{Scope, path::Path};
 use crate::document::odcs::Quality;
+use crate::leaf::{Leaf, Leaves};
 use crate::verdict::{Code, Reason};
 use regex::Regex;
 use serde::{Deserialize, Serialize};
@@ -345,6 +346,31 @@ impl FieldCheck {
 
     pub(super) fn member(&self) -> Option<&str> {
         self.path.member()
+    }
+
+    /// Whether scalars at the top of an event can decide it.
+    pub(super) fn is_direct(&self) -> bool {
+        self.path.top().is_some()
+    }
+
+    /// Whether an event meets it for certain.
+    pub(super) fn holds(&self, event: &Leaves<'_>) -> bool {
+        let Some(name) = self.path.top() else {
+            return false;
+        };
+        let leaf = event.get(name).unwrap_or(&Leaf::Null);
+        let listed = || self.values.iter().any(|value| leaf.is(value));
+        match self.metric {
+            Metric::NullValues => *leaf != Leaf::Null,
+            Metric::MissingValues => !listed(),
+            Metric::InvalidValues => {
+                let fits =
+                    |pattern: &Regex| matches!(leaf, Leaf::Text(text) if pattern.is_match(text));
+                let is_listed = self.values.is_empty() || listed();
+                *leaf == Leaf::Null || (is_listed && self.pattern.as_ref().is_none_or(fits))
+            }
+            Metric::DuplicateValues | Metric::RowCount => true,
+        }
     }
 
     /// What breaks the rule in this event.

@@ -37,6 +37,14 @@ impl Path {
         })
     }
 
+    /// The member of the event that it is.
+    pub(super) fn top(&self) -> Option<&str> {
+        match self.0.as_slice() {
+            [Step::Member(name)] => Some(name),
+            _ => None,
+        }
+    }
+
     /// The first value at this path.
     pub fn first<'v>(&self, event: &'v Value) -> Option<&'v Value> {
         self.values(event).into_iter().find_map(|(_, value)| value)

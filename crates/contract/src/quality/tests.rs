@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::document::odcs::Odcs;
+use crate::leaf::{Leaf, Leaves};
 use crate::verdict::Code;
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -418,6 +419,131 @@ fn any_json() -> impl Strategy<Value = Value> {
                 .prop_map(|map| Value::Object(map.into_iter().collect())),
         ]
     })
+}
+
+fn leaves(event: &Value) -> Option<Leaves<'_>> {
+    let members = event.as_object()?;
+    let mut leaves = Leaves::with_capacity(members.len());
+    for (name, value) in members {
+        leaves.add(name, Leaf::of(value.clone())?);
+    }
+    Some(leaves)
+}
+
+/// Rules of every kind that scalars can decide, and some that they cannot.
+fn rules_of_all_kinds() -> Vec<QualityRule> {
+    let mut rules = Vec::new();
+    for condition in [
+        "event.a > 1",
+        "event.a == event.b || event.c != null",
+        "has(event.a) && event.a < 1.5",
+        "event.c in ['x', 'y']",
+        "event.c.matches('^[a-z]*$')",
+        "size(event.c) < 3",
+        "event.a + 1 > 0",
+    ] {
+        rules.extend(cel(condition));
+    }
+    let mut guarded = cel("event.b >= 0");
+    if let Check::Cel { guard, .. } = &mut guarded[0].check {
+        *guard = Some("event.a == 1".to_owned());
+    }
+    let mut field = cel("value != 'x' && value != 1");
+    field[0].path = "c".to_owned();
+    let mut nested = field.clone();
+    nested[0].path = "c.d".to_owned();
+    rules.extend([guarded, field, nested].concat());
+    let library = |metric, values: Value, pattern: Option<&str>| QualityRule {
+        name: "l".to_owned(),
+        path: "a".to_owned(),
+        mode: Mode::Enforce,
+        description: String::new(),
+        check: Check::Library(Library {
+            metric,
+            operator: Operator::MustBe(0.into()),
+            unit: Unit::Rows,
+            values: values.as_array().cloned().expect("a list"),
+            pattern: pattern.map(str::to_owned),
+        }),
+    };
+    rules.extend([
+        library(Metric::NullValues, json!([]), None),
+        library(Metric::MissingValues, json!([null, "", 0, 1.0]), None),
+        library(Metric::InvalidValues, json!([1, "x", 1.5]), None),
+        library(Metric::InvalidValues, json!([]), Some("^[x1]")),
+    ]);
+    rules
+}
+
+fn small_event() -> impl Strategy<Value = Value> {
+    let value = prop::sample::select(vec![
+        json!(null),
+        json!(true),
+        json!(0),
+        json!(1),
+        json!(1.0),
+        json!(1.5),
+        json!(-3),
+        json!(u64::MAX),
+        json!(""),
+        json!("x"),
+        json!("xyz"),
+        json!("9"),
+        json!({"d": 1}),
+    ]);
+    let members = prop::collection::vec(prop::option::weighted(0.8, value), 3);
+    members.prop_map(|members| {
+        let named = ["a", "b", "c"].into_iter().zip(members);
+        let some = named.filter_map(|(name, value)| Some((name.to_owned(), value?)));
+        Value::Object(some.collect())
+    })
+}
+
+/// What one event decides without a tree, and how often.
+#[test]
+fn common_rules_are_decided_by_scalars() {
+    let event = json!({"a": 1, "b": 2.5, "c": "x", "none": null});
+    let leaves = leaves(&event).expect("scalars");
+    let mut rules = cel("event.a < event.b && event.none == null");
+    rules.extend(over_code(
+        "    - {metric: nullValues, mustBe: 0}\n    - {metric: invalidValues, mustBe: 0, arguments: {pattern: '^x$'}}\n",
+    ));
+    for rule in &mut rules[1..] {
+        rule.path = "c".to_owned();
+    }
+    let compiled = EventRules::compile(&rules).expect("compiles");
+    assert!(compiled.is_direct() && compiled.hold(&leaves));
+    let all = EventRules::compile(&rules_of_all_kinds()).expect("compiles");
+    assert!(!all.is_direct());
+}
+
+#[test]
+fn scalars_decide_no_rule_that_would_cost_too_much() {
+    let dear = "event.c == '".to_owned() + &"x".repeat(40) + "'";
+    let rules = cel(&vec![dear; 60].join(" || "));
+    let long = json!({"c": "y".repeat(1 << 20)});
+    let compiled = EventRules::compile(&rules).expect("compiles");
+    assert!(!compiled.hold(&leaves(&long).expect("scalars")));
+    assert_eq!(findings(&rules, &long).enforced[0].code, Code::RuleFailed);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2_000))]
+    /// Where an event's scalars say that it is fine, the rules find nothing.
+    #[test]
+    fn what_holds_by_scalars_holds(event in small_event()) {
+        if let Some(leaves) = leaves(&event) {
+            for rule in rules_of_all_kinds() {
+                let rules = [rule];
+                let compiled = EventRules::compile(&rules).expect("compiles");
+                if compiled.hold(&leaves) {
+                    let found = findings(&rules, &event);
+                    prop_assert_eq!(found, Findings::default(), "{:?}", rules);
+                    prop_assert!(compiled.is_direct());
+                }
+            }
+        }
+    }
 }
 
 proptest! {

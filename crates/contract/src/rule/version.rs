@@ -32,6 +32,8 @@ pub(super) struct VersionRule {
     pub(super) key_judge: Option<KeyJudge>,
     pub(super) settings: Settings,
     rules: EventRules,
+    /// There are rules, and an event's scalars can decide all of them.
+    direct: bool,
     pub(super) mask: Mask,
 }
 
@@ -62,6 +64,7 @@ impl VersionRule {
             key: version.key.clone(),
             key_judge: key_judge.map_err(|error| fail(format!("the key's schema: {error}")))?,
             settings: version.settings.clone(),
+            direct: !rules.is_empty() && rules.is_direct(),
             rules,
             mask: Mask::new(version.classified, &version.key.properties),
         })
@@ -79,6 +82,7 @@ impl VersionRule {
             false => Wanted::Document,
         };
         let checked = match input {
+            Input::Framed(framing) if self.is_met(framing) => Ok(None),
             Input::Framed(framing) => self.validator.check(framing, wanted),
             Input::Document(document) => self.validator.check_document(document, wanted),
         };
@@ -117,6 +121,13 @@ impl VersionRule {
         reasons.extend(placed(findings.enforced));
         let shadowed = placed(findings.shadowed);
         Ok(Verdict::from_reasons(reasons).shadowed(shadowed))
+    }
+
+    /// Whether a value meets the schema and every rule for certain, without a tree. What does not is looked at again, for what
+    /// is wrong with it.
+    fn is_met(&self, framing: Framing<'_>) -> bool {
+        let met = |leaves| self.rules.hold(&leaves);
+        self.direct && self.validator.leaves(framing).is_some_and(met)
     }
 
     /// The key under its schema; without one its form, and that its parts equal the value's is the producer's care (our

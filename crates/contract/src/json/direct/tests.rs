@@ -175,6 +175,42 @@ fn of_an_object_the_members_asked_for_are_kept() {
     assert_eq!(kept, Some(json!([1, {"b": 2}])));
 }
 
+#[test]
+fn scalars_are_read_and_what_has_parts_is_not() {
+    let validator = compiled(&departure());
+    let leaves = |more: &str, names: &[&str]| {
+        let text = format!(r#"{{"id":"ab","at":"2026-11-22T10:15:30Z","seats":3{more}}}"#);
+        let names = names.iter().map(|name| (*name).to_owned()).collect();
+        let leaves = validator.leaves(text.as_bytes(), &names);
+        leaves.map(Leaves::into_value)
+    };
+    assert_eq!(leaves("", &["absent"]), Some(json!({})));
+    assert_eq!(
+        leaves(
+            r#","delay":null,"code":"AB","any":"\u0061\n""#,
+            &["seats", "delay", "code", "any"]
+        ),
+        Some(json!({"seats": 3, "delay": null, "code": "AB", "any": "a\n"}))
+    );
+    assert_eq!(
+        leaves(
+            r#","delay":1.5,"stops":["a"],"any":true"#,
+            &["delay", "any"]
+        ),
+        Some(json!({"delay": 1.5, "any": true}))
+    );
+    assert_eq!(leaves(r#","stops":["a"]"#, &["seats", "stops"]), None);
+    assert_eq!(leaves(r#","more":{"a":1}"#, &["more"]), None);
+    assert_eq!(leaves(r#","any":18446744073709551615"#, &["any"]), None);
+    assert_eq!(leaves(r#","delay":-60"#, &["seats"]), None);
+    let open = compiled(&json!({"type": "object"}));
+    let names = ["b".to_owned()].into();
+    let read = open.leaves(br#"{"a":{"b":2},"b":1}"#, &names);
+    assert_eq!(read.map(Leaves::into_value), Some(json!({"b": 1})));
+    let list = compiled(&json!({"type": "array"}));
+    assert_eq!(list.leaves(b"[]", &names), None);
+}
+
 fn schema() -> impl Strategy<Value = Value> {
     let leaf = prop_oneof![
         Just(json!({})),
@@ -281,5 +317,22 @@ proptest! {
         prop_assert!(validator.check(text.as_bytes()).is_ok(), "{schema} refuses {text}");
         prop_assert_eq!(kept, full.ok());
         prop_assert_eq!(accepted(&validator, &text, Keep::Nothing), Some(None));
+    }
+
+    /// The scalars that are read are those of the document, and there are none where a full reading refuses it.
+    #[test]
+    fn scalars_are_read_as_the_whole_has_them(
+        schema in schema(), text in document(), names in prop::collection::btree_set("[a-d]", 0..4),
+    ) {
+        let Ok(validator) = JsonValidator::compile_with(&schema.to_string(), Formats::Assert) else {
+            return Ok(());
+        };
+        let Some(leaves) = validator.leaves(text.as_bytes(), &names) else {
+            return Ok(());
+        };
+        prop_assert!(validator.check(text.as_bytes()).is_ok(), "{schema} refuses {text}");
+        let mut whole = parse(text.as_bytes()).expect("is JSON");
+        whole.as_object_mut().expect("an object").retain(|name, _| names.contains(name));
+        prop_assert_eq!(leaves.into_value(), whole);
     }
 }

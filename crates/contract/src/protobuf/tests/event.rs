@@ -1,5 +1,6 @@
 //! Events in Protobuf: which message they are, what is refused, and that what is written is read again.
 
+use crate::leaf::Leaves;
 use crate::protobuf::ProtobufEvents;
 use crate::row::RowEncoder;
 use crate::spec::Encoding;
@@ -335,6 +336,97 @@ proptest! {
         let shares = |name: &str| ["c", "d", "e"].contains(&name) && ["c", "d", "e"].iter().any(|one| names.contains(*one));
         whole.as_object_mut().expect("an object").retain(|name, _| names.contains(name) || shares(name));
         prop_assert_eq!(whole, part);
+    }
+}
+
+const SCALARS: &str = "syntax = \"proto3\"; package m; message Event { int32 a = 1; optional int64 b = 2; uint32 c = 3; \
+    uint64 d = 4; sint32 e = 5; optional sint64 f = 6; fixed32 g = 7; fixed64 h = 8; sfixed32 i = 9; sfixed64 j = 10; \
+    float k = 11; optional double l = 12; bool m = 13; string n = 14; St o = 15; repeated string p = 16; } \
+    enum St { Z = 0; ONE = 1; BELOW = -1; }";
+
+/// One field of `m.Event` as it is written, numbers now and then longer than their type.
+fn scalar() -> impl Strategy<Value = Vec<u8>> {
+    let number = prop_oneof![
+        any::<u64>(),
+        0..4_u64,
+        any::<u32>().prop_map(u64::from),
+        Just(u64::MAX)
+    ];
+    let varint = (
+        prop::sample::select(vec![1_u8, 2, 3, 4, 5, 6, 13, 15]),
+        number,
+    );
+    let varint = varint.prop_map(|(field, mut number)| {
+        let mut bytes = vec![field << 3];
+        while number >= 0x80 {
+            bytes.push(0x80 | u8::try_from(number & 0x7f).expect("seven bits"));
+            number >>= 7;
+        }
+        bytes.push(u8::try_from(number).expect("seven bits"));
+        bytes
+    });
+    let four = (prop::sample::select(vec![7_u8, 9, 11]), any::<[u8; 4]>());
+    let eight = (prop::sample::select(vec![8_u8, 10, 12]), any::<[u8; 8]>());
+    prop_oneof![
+        6 => varint,
+        2 => four.prop_map(|(field, bytes)| [&[field << 3 | 5][..], &bytes].concat()),
+        2 => eight.prop_map(|(field, bytes)| [&[field << 3 | 1][..], &bytes].concat()),
+        1 => any::<f32>().prop_map(|float| [&[93][..], &float.to_le_bytes()].concat()),
+        1 => "[a-cé]{0,2}".prop_map(|text| {
+            let length = u8::try_from(text.len()).expect("short");
+            [&[114, length], text.as_bytes()].concat()
+        }),
+        1 => Just(vec![130, 1, 1, b'p']),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 2048, rng_seed: RngSeed::Fixed(12), ..ProptestConfig::default() })]
+    #[test]
+    fn scalars_are_read_as_the_whole_shows_them(
+        fields in prop::collection::vec(scalar(), 0..12),
+        names in prop::collection::btree_set("[a-o]", 0..6),
+    ) {
+        let events = ProtobufEvents::compile(SCALARS, "m.Event").expect("compiles");
+        let scalars = events.scalars(Some(&names)).expect("they are scalars");
+        let body = [&[0][..], &fields.concat()].concat();
+        let mut whole = events.decode_json(None, &body).expect("an event");
+        whole.as_object_mut().expect("an object").retain(|name, _| names.contains(name));
+        let leaves = events.leaves(None, &body, &scalars).map(Leaves::into_value);
+        let has_form = |value: &Value| !value.is_u64() || value.is_i64();
+        let is_number = |name: &str| !["k", "l"].contains(&name);
+        let whole_has_form = whole.as_object().expect("an object").iter()
+            .all(|(name, value)| has_form(value) && (is_number(name) || value.is_number()));
+        match leaves {
+            None => prop_assert!(!whole_has_form || fields.len() > 1, "{whole}"),
+            Some(leaves) => prop_assert_eq!(sorted(leaves), sorted(whole)),
+        }
+    }
+}
+
+/// The members by name: the whole has them in the file's order, the leaves as they come.
+fn sorted(value: Value) -> std::collections::BTreeMap<String, Value> {
+    serde_json::from_value(value).expect("an object")
+}
+
+#[test]
+fn fields_that_are_no_scalars_are_read_in_the_whole() {
+    let events = ProtobufEvents::compile(MANY, "m.Outer.Event").expect("compiles");
+    let are_scalars = |names: &[&str]| {
+        let names = names.iter().map(|name| (*name).to_owned()).collect();
+        events.scalars(Some(&names)).is_some()
+    };
+    assert!(are_scalars(&["a", "b", "h", "s", "w", "absent"]));
+    for name in ["c", "d", "f", "g", "i"] {
+        assert!(!are_scalars(&["a", name]), "{name}");
+    }
+    assert!(events.scalars(None).is_none());
+    let scalars = events
+        .scalars(Some(&["a".to_owned()].into()))
+        .expect("a scalar");
+    // Of what is not well nothing is read: a field that there is not, and a cut one.
+    for body in [&[4, 0, 0, 0x7a, 0][..], &[4, 0, 0, 10, 2, b'x']] {
+        assert_eq!(events.leaves(None, body, &scalars), None);
     }
 }
 

@@ -68,7 +68,7 @@ pub struct Machine {
 }
 
 /// One line of the table.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct Row {
     /// What ran.
     pub name: String,
@@ -83,9 +83,16 @@ pub struct Row {
     /// The median of the rounds' own ratios.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ratio: Option<f64>,
-    /// The row that the ratio is against.
+    /// The row that the ratios are against.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub against: Option<String>,
+    /// Microseconds of processor time that this process took for an event, Kafka's client included; the median.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cpu_us: Option<f64>,
+    /// The same by that of `against`, the median of the rounds' own. It depends less on what else the machine does than the
+    /// ratio of rates, of which the broker has the largest part.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cpu_ratio: Option<f64>,
 }
 
 /// The whole table.

@@ -9,7 +9,6 @@ use contract::verdict::Reason;
 use kafka::mutants::{Mutant, active};
 use kafka::tx::{HeaderRef, Inbound, Outbound, RESERVED_PREFIX};
 use sha2::{Digest, Sha256};
-use std::fmt::Write;
 
 /// Where a product or quarantine record came from and by which facts it was judged: see [`Source`].
 pub const SOURCE: &str = "mesh-src";
@@ -79,9 +78,14 @@ pub struct Source {
 impl Source {
     /// Write it to `text`, replacing what is there: one buffer serves every record.
     pub fn write(&self, text: &mut String) {
+        // Formatted for every record: the general way takes a tenth of what judging one does.
+        let mut digits = itoa::Buffer::new();
         text.clear();
-        write!(text, "{}/{}@{}", self.partition, self.offset, self.seq)
-            .expect("writing to a string does not fail");
+        text.push_str(digits.format(self.partition));
+        text.push('/');
+        text.push_str(digits.format(self.offset));
+        text.push('@');
+        text.push_str(digits.format(self.seq));
     }
 
     /// Read the value of a [`SOURCE`] header.

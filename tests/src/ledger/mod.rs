@@ -9,8 +9,8 @@
 //! ```
 //!
 //! [`event`] makes the events, [`generator`] sends them and writes the [`book`]; [`system`] is what is tested, [`nemesis`]
-//! brings the [`fault`]s, [`signs`] says whether they had an effect, [`progress`] how long events stood still, and
-//! [`checker`] has the last word. The rules are in docs/reliability.md.
+//! brings the [`fault`]s, [`signs`] says whether they had an effect, [`progress`] how long events stood still, [`memory`] what
+//! the enforcers took, and [`checker`] has the last word. The rules are in docs/reliability.md.
 
 pub mod book;
 pub mod checker;
@@ -18,6 +18,7 @@ pub mod documents;
 pub mod event;
 pub mod fault;
 pub mod generator;
+pub mod memory;
 pub mod nemesis;
 pub mod progress;
 pub mod report;
@@ -29,6 +30,7 @@ pub use report::{Report, Verdict};
 
 use checker::{Subject, check};
 use generator::{Generator, Load};
+use memory::Memory;
 use nemesis::Nemesis;
 use progress::Watch;
 use signs::{Expected, Signs};
@@ -93,7 +95,9 @@ pub fn run(plan: &Plan, dir: &Path) -> Report {
     let generator = Generator::start(load, &ledger).expect("a ledger");
 
     let mut nemesis = Nemesis::new(plan.seed, &plan.faults);
-    disturb(plan, &mut system, &mut nemesis, &watch, &generator);
+    let mut memory = Memory::default();
+    let lookers = (&watch, &mut memory);
+    disturb(plan, &mut system, &mut nemesis, lookers, &generator);
     nemesis.heal(&mut system);
     let healed = Instant::now();
     let fresh = passes(&mut system, &inbox, healed);
@@ -133,6 +137,7 @@ pub fn run(plan: &Plan, dir: &Path) -> Report {
         drained,
         stall,
         dead,
+        memory,
         finding,
     };
     report.keep(dir, &nemesis.log, &system.proxy.said());
@@ -144,13 +149,14 @@ fn disturb(
     plan: &Plan,
     system: &mut System,
     nemesis: &mut Nemesis,
-    watch: &Watch,
+    (watch, memory): (&Watch, &mut Memory),
     generator: &Generator,
 ) {
     let started = Instant::now();
     let mut changed = false;
     while started.elapsed() < plan.time || !nemesis.had_all() {
         nemesis.step(system, watch);
+        memory.look(system);
         if !changed && started.elapsed() > plan.time / 3 {
             changed = true;
             nemesis.mend_registry(system);

@@ -2,6 +2,7 @@
 
 use super::checker::Finding;
 use super::generator::Sent;
+use super::memory::Memory;
 use super::signs::Signs;
 use serde_json::{Value, json};
 use std::fmt;
@@ -44,6 +45,8 @@ pub struct Report {
     pub stall: Duration,
     /// Roles that ended by themselves.
     pub dead: Vec<String>,
+    /// What the enforcers took.
+    pub memory: Memory,
     /// What the checker found.
     pub finding: Finding,
 }
@@ -62,6 +65,7 @@ impl Report {
             rules.push("liveness".to_owned());
         }
         rules.extend(self.dead.iter().map(|role| format!("dead {role}")));
+        rules.extend(self.memory.broken());
         if !rules.is_empty() {
             return Verdict::Red(rules);
         }
@@ -84,7 +88,7 @@ impl Report {
             "seed": self.seed, "verdict": format!("{:?}", self.verdict()),
             "sent": self.sent.events, "unknown_sends": self.sent.unknown, "kills": self.kills, "crashes": self.crashes,
             "signs": self.signs.json(), "fresh_s": ms(self.fresh), "drained_s": ms(self.drained),
-            "stall_s": self.stall.as_secs_f64(), "dead": self.dead, "checker": self.finding.value,
+            "stall_s": self.stall.as_secs_f64(), "dead": self.dead, "memory": self.memory.json(), "checker": self.finding.value,
         })
     }
 
@@ -96,6 +100,7 @@ impl Report {
         write("report.json", format!("{:#}\n", self.json()));
         write("nemesis.log", nemesis.join("\n"));
         write("proxy.log", proxy.join("\n"));
+        write("memory.tsv", self.memory.table());
     }
 }
 
@@ -127,9 +132,10 @@ impl fmt::Display for Report {
         };
         write!(
             f,
-            "longest stall {:.1} s, fresh event after {}: {:?}",
+            "longest stall {:.1} s, fresh event after {}, an enforcer's memory at most {} MB: {:?}",
             self.stall.as_secs_f64(),
             seconds(self.fresh),
+            self.memory.most_mb(),
             self.verdict()
         )
     }

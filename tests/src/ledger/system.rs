@@ -32,6 +32,11 @@ pub struct Process {
 }
 
 impl Process {
+    /// Its number.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Sends it a signal.
     pub fn signal(&self, which: Signal) {
         signal(self.child.id(), which);

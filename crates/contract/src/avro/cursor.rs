@@ -155,6 +155,17 @@ impl<'a> Cursor<'a> {
         std::str::from_utf8(self.bytes()?).map_err(|_| Fault::Utf8)
     }
 
+    /// A string that is not looked at: most are ASCII, which takes less to see than that they are UTF-8.
+    #[inline]
+    pub(super) fn text(&mut self) -> Result<(), Fault> {
+        let bytes = self.bytes()?;
+        if bytes.is_ascii() || std::str::from_utf8(bytes).is_ok() {
+            Ok(())
+        } else {
+            Err(Fault::Utf8)
+        }
+    }
+
     /// The index of a union's branch or an enum's symbol, below `count`.
     #[inline]
     pub(super) fn index(&mut self, count: usize) -> Result<usize, Fault> {

@@ -64,7 +64,7 @@ pub(super) fn walk<T: Trail>(
         Op::Float => cursor.array::<4>().map(drop),
         Op::Double => cursor.array::<8>().map(drop),
         Op::Bytes => cursor.bytes().map(drop),
-        Op::String => cursor.string().map(drop),
+        Op::String => cursor.text(),
         Op::Fixed(size) => cursor.take(size as usize).map(drop),
         Op::Enum(symbols) => cursor.index(symbols as usize).map(drop),
         Op::Nullable(null, other) => {

@@ -104,7 +104,9 @@ impl Direct {
     }
 
     fn read<'a>(&'a self, body: &'a [u8], keep: Keep<'a>) -> Option<Kept<'a>> {
-        let mut reading = serde_json::Deserializer::from_slice(body);
+        // Once for all of it: in bytes, each text would be looked at by itself.
+        let text = std::str::from_utf8(body).ok()?;
+        let mut reading = serde_json::Deserializer::from_str(text);
         let seed = Place {
             node: &self.root,
             keep,

@@ -39,6 +39,13 @@ pub struct Findings {
     pub shadowed: Vec<Reason>,
 }
 
+impl Findings {
+    /// Whether they say nothing.
+    pub fn is_empty(&self) -> bool {
+        self.enforced.is_empty() && self.shadowed.is_empty()
+    }
+}
+
 /// The rules of one contract version that one event decides.
 #[derive(Debug)]
 pub struct EventRules {

@@ -86,15 +86,7 @@ impl VersionRule {
             Input::Framed(framing) => self.validator.check(framing, wanted),
             Input::Document(document) => self.validator.check_document(document, wanted),
         };
-        if checked.is_ok()
-            && self.rules.is_empty()
-            && self.key.properties.is_empty()
-            && self.key_judge.is_none()
-            && self.settings.required_headers.is_empty()
-        {
-            return Ok(Verdict::Accepted);
-        }
-        let (mut reasons, findings) = match checked {
+        let (reasons, findings) = match checked {
             Err(reasons) => (reasons, Findings::default()),
             Ok(Some(document)) => {
                 let findings = self
@@ -104,23 +96,30 @@ impl VersionRule {
             }
             Ok(None) => (Vec::new(), Findings::default()),
         };
-        let placed = |mut reasons: Vec<Reason>| {
-            self.mask.apply(&mut reasons);
-            if !at.is_empty() {
-                let each = reasons.into_iter().map(|reason| within(at, reason));
-                reasons = each.collect();
-            }
-            reasons
-        };
-        reasons = placed(reasons);
         let mut beside = Vec::new();
         self.check_key(event, &mut beside, log)?;
         self.check_headers(event, &mut beside);
+        if reasons.is_empty() && beside.is_empty() && findings.is_empty() {
+            return Ok(Verdict::Accepted);
+        }
         self.mask.apply(&mut beside);
-        reasons.extend(beside);
-        reasons.extend(placed(findings.enforced));
-        let shadowed = placed(findings.shadowed);
-        Ok(Verdict::from_reasons(reasons).shadowed(shadowed))
+        let placed = |reasons| self.placed(reasons, at);
+        let mut all = placed(reasons);
+        all.extend(beside);
+        all.extend(placed(findings.enforced));
+        Ok(Verdict::from_reasons(all).shadowed(placed(findings.shadowed)))
+    }
+
+    /// Reasons against a value that stands at a place, without what is classified.
+    fn placed(&self, mut reasons: Vec<Reason>, at: &str) -> Vec<Reason> {
+        self.mask.apply(&mut reasons);
+        if at.is_empty() {
+            return reasons;
+        }
+        reasons
+            .into_iter()
+            .map(|reason| within(at, reason))
+            .collect()
     }
 
     /// Whether a value meets the schema and every rule for certain, without a tree. What does not is looked at again, for what

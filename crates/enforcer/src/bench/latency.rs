@@ -69,6 +69,7 @@ impl Bench {
             rounds: 1,
             ratio,
             against: against.map(str::to_owned),
+            ..Row::default()
         };
         let ratio = Some(enforced / copied);
         Ok(vec![

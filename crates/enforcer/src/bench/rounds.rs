@@ -18,6 +18,10 @@ use kafka::{
     Admin, Cluster, Outgoing, Producer, TopicSpec,
     tx::{self, KafkaPort, Outcome, Polled, TransactionalPort, TxConfig},
 };
+use nix::sys::{
+    resource::{UsageWho, getrusage},
+    time::TimeValLike,
+};
 use std::{
     collections::BTreeMap,
     sync::Arc,
@@ -142,43 +146,55 @@ impl Setup {
     }
 }
 
-fn shown(round: usize, limit: &str, sides: &[Side], rates: &[Vec<f64>]) -> String {
+/// What one side did in one round.
+#[derive(Debug, Clone, Copy)]
+struct Run {
+    /// Events a second.
+    rate: f64,
+    /// Processor time of this process for an event, in microseconds; of another program it is not known.
+    cpu_us: Option<f64>,
+}
+
+fn shown(round: usize, limit: &str, sides: &[Side], runs: &[Vec<Run>]) -> String {
     let names = std::iter::once(limit).chain(sides.iter().map(|side| side.name.as_str()));
-    let each = names.zip(rates).map(|(name, rates)| {
-        let rate = rates.last().copied().unwrap_or_default();
+    let each = names.zip(runs).map(|(name, runs)| {
+        let rate = runs.last().map_or(0.0, |run| run.rate);
         format!("{name} {rate:.0}/s")
     });
     format!("round {round}: {}", each.collect::<Vec<_>>().join(", "))
 }
 
 /// The copy's row and those of the sides, whose ratios are the medians of the rounds' own.
-fn rows(limit: &str, sides: &[Side], rates: &[Vec<f64>]) -> Vec<Row> {
-    let (Some(limits), Some(first)) = (rates.first(), sides.first()) else {
+fn rows(limit: &str, sides: &[Side], runs: &[Vec<Run>]) -> Vec<Row> {
+    let (Some(limits), Some(first)) = (runs.first(), sides.first()) else {
         return Vec::new();
     };
-    let row = |name: &str, events: &Events, rates: &[f64]| Row {
+    let row = |name: &str, events: &Events, runs: &[Run]| Row {
         name: name.to_owned(),
-        rate: median(&mut rates.to_vec()),
+        rate: median_of(runs.iter().map(|run| run.rate)).unwrap_or(0.0),
         unit: "events/s",
         event_bytes: events.bytes(),
-        rounds: rates.len(),
-        ratio: None,
-        against: None,
+        rounds: runs.len(),
+        cpu_us: median_of(runs.iter().filter_map(|run| run.cpu_us)),
+        ..Row::default()
     };
     let mut rows = vec![row(limit, &first.events, limits)];
-    for (side, rates) in sides.iter().zip(&rates[1..]) {
-        let mut ratios: Vec<f64> = rates
-            .iter()
-            .zip(limits)
-            .map(|(rate, limit)| rate / limit)
-            .collect();
+    for (side, runs) in sides.iter().zip(&runs[1..]) {
+        let pairs = || runs.iter().zip(limits);
+        let cpu = pairs().filter_map(|(run, limit)| Some(run.cpu_us? / limit.cpu_us?));
         rows.push(Row {
-            ratio: Some(median(&mut ratios)),
+            ratio: median_of(pairs().map(|(run, limit)| run.rate / limit.rate)),
+            cpu_ratio: median_of(cpu),
             against: Some(limit.to_owned()),
-            ..row(&side.name, &side.events, rates)
+            ..row(&side.name, &side.events, runs)
         });
     }
     rows
+}
+
+fn median_of(values: impl Iterator<Item = f64>) -> Option<f64> {
+    let mut values: Vec<f64> = values.collect();
+    (!values.is_empty()).then(|| median(&mut values))
 }
 
 /// The benchmark's broker and names.
@@ -225,26 +241,26 @@ impl Bench {
             events.bytes()
         ));
         self.feed(events, &port.inbox, setup.chunk)?;
-        let mut rates = vec![Vec::new(); sides.len() + 1];
+        let mut runs = vec![Vec::new(); sides.len() + 1];
         for round in 0..setup.rounds {
             if round > 0 && Instant::now() >= self.until {
                 break;
             }
             // Who goes first changes: what the broker still does for the one slows the next.
-            for turn in 0..rates.len() {
-                let at = (turn + round) % rates.len();
-                let rate = match at.checked_sub(1).and_then(|at| sides.get(at)) {
+            for turn in 0..runs.len() {
+                let at = (turn + round) % runs.len();
+                let run = match at.checked_sub(1).and_then(|at| sides.get(at)) {
                     None => self.copy(limit, events, &port)?,
                     Some(side) => match &side.how {
                         How::Peer(command) => self.peer(side, command, &port)?,
                         How::Contract | How::Framing => self.enforce(side, &side.port(&port)?)?,
                     },
                 };
-                rates[at].push(rate);
+                runs[at].push(run);
             }
-            say(&shown(round + 1, limit, sides, &rates));
+            say(&shown(round + 1, limit, sides, &runs));
         }
-        Ok(rows(limit, sides, &rates))
+        Ok(rows(limit, sides, &runs))
     }
 
     /// Make one port and its topics.
@@ -301,15 +317,16 @@ impl Bench {
     }
 
     /// The bare copy: every record with one header, the same interval, no judgement.
-    fn copy(&mut self, row: &str, events: &Events, port: &PortEntry) -> Result<f64, BenchError> {
+    fn copy(&mut self, row: &str, events: &Events, port: &PortEntry) -> Result<Run, BenchError> {
         let mut clock = Clock::new(row, events.count);
         let mut copy = Copy::new(self.port(), port);
         while !clock.is_done() {
             let done = copy.turn();
             clock.note(done)?;
         }
+        let run = clock.run();
         copy.tx.close();
-        Ok(clock.rate())
+        Ok(run)
     }
 
     /// Another program on the same topics; how far it is, is what its group has committed.
@@ -318,7 +335,7 @@ impl Bench {
         side: &Side,
         command: &[String],
         port: &PortEntry,
-    ) -> Result<f64, BenchError> {
+    ) -> Result<Run, BenchError> {
         self.runs += 1;
         let group = format!("{}.{}", self.domain, self.runs);
         let mut running = Running::start(command, &self.cluster, port, &group, side)?;
@@ -334,18 +351,22 @@ impl Bench {
                 .map(|at| u64::try_from(at.offset).unwrap_or(0));
             clock.note(offsets.sum())?;
         }
-        Ok(clock.rate())
+        let cpu_us = None;
+        Ok(Run {
+            cpu_us,
+            ..clock.run()
+        })
     }
 
     /// The enforcer's own loop with the real rules.
-    fn enforce(&mut self, side: &Side, port: &PortEntry) -> Result<f64, BenchError> {
+    fn enforce(&mut self, side: &Side, port: &PortEntry) -> Result<Run, BenchError> {
         let mut path = enforcing(self.port(), port);
         let mut clock = Clock::new(&side.name, side.events.count);
         while !clock.is_done() {
             path.turn();
             clock.note(path.committed().inbox)?;
         }
-        let rate = clock.rate();
+        let run = clock.run();
         let found = path.committed().quarantined;
         path.close();
         if found != side.refused() {
@@ -355,7 +376,7 @@ impl Bench {
                 expected: side.refused(),
             });
         }
-        Ok(rate)
+        Ok(run)
     }
 }
 
@@ -369,32 +390,60 @@ pub(super) fn enforcing(tx: KafkaPort, port: &PortEntry) -> DataPath<KafkaPort> 
 /// Time from the first commit on, so that joining the group does not count (unless there is one commit only).
 pub(super) struct Clock {
     row: String,
-    made: Instant,
+    made: Mark,
     total: u64,
-    first: Option<(Instant, u64)>,
-    last: (Instant, u64),
+    first: Option<Mark>,
+    last: Mark,
+}
+
+/// So many events were done at a moment, with so much processor time.
+#[derive(Debug, Clone, Copy)]
+struct Mark {
+    at: Instant,
+    cpu: Duration,
+    done: u64,
+}
+
+impl Mark {
+    fn now(done: u64) -> Self {
+        Self {
+            at: Instant::now(),
+            cpu: processor_time(),
+            done,
+        }
+    }
+}
+
+/// What this process has taken so far, in user and kernel; nothing where the system does not say.
+fn processor_time() -> Duration {
+    let Ok(usage) = getrusage(UsageWho::RUSAGE_SELF) else {
+        return Duration::ZERO;
+    };
+    let micros = usage.user_time().num_microseconds() + usage.system_time().num_microseconds();
+    Duration::from_micros(u64::try_from(micros).unwrap_or(0))
 }
 
 impl Clock {
     pub(super) fn new(row: &str, total: usize) -> Self {
+        let made = Mark::now(0);
         Self {
             row: row.to_owned(),
-            made: Instant::now(),
+            made,
             total: total as u64,
             first: None,
-            last: (Instant::now(), 0),
+            last: made,
         }
     }
 
     pub(super) fn is_done(&self) -> bool {
-        self.last.1 >= self.total
+        self.last.done >= self.total
     }
 
     pub(super) fn note(&mut self, done: u64) -> Result<(), BenchError> {
-        if done > self.last.1 {
-            self.last = (Instant::now(), done);
+        if done > self.last.done {
+            self.last = Mark::now(done);
             self.first.get_or_insert(self.last);
-        } else if self.last.0.elapsed() > PATIENCE {
+        } else if self.last.at.elapsed() > PATIENCE {
             return Err(BenchError::Stuck {
                 row: self.row.clone(),
                 done,
@@ -408,11 +457,16 @@ impl Clock {
         clippy::cast_precision_loss,
         reason = "counts of a benchmark are far below 2^52"
     )]
-    fn rate(&self) -> f64 {
-        let several = self.first.filter(|first| *first != self.last);
-        let (start, before) = several.unwrap_or((self.made, 0));
-        let seconds = self.last.0.duration_since(start).as_secs_f64().max(1e-9);
-        (self.last.1 - before) as f64 / seconds
+    fn run(&self) -> Run {
+        let several = self.first.filter(|first| first.done != self.last.done);
+        let start = several.unwrap_or(self.made);
+        let events = (self.last.done - start.done) as f64;
+        let seconds = self.last.at.duration_since(start.at).as_secs_f64();
+        let cpu = self.last.cpu.saturating_sub(start.cpu).as_secs_f64();
+        Run {
+            rate: events / seconds.max(1e-9),
+            cpu_us: (!self.last.cpu.is_zero()).then(|| cpu * 1e6 / events.max(1.0)),
+        }
     }
 }
 

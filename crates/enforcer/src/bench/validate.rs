@@ -96,8 +96,7 @@ fn table(events: &Events, names: &[String], rates: &[Vec<f64>]) -> Vec<Row> {
             unit,
             event_bytes: events.bytes(),
             rounds: rates.len(),
-            ratio: None,
-            against: None,
+            ..Row::default()
         };
         let rate = median(&mut rates.clone());
         rows.push(Row {

@@ -52,6 +52,8 @@ const LIST: &[Column] = &[
     ("bytes", "event_bytes"),
     ("rounds", "rounds"),
     ("ratio", "ratio"),
+    ("cpu µs", "cpu_us"),
+    ("cpu ratio", "cpu_ratio"),
     ("against", "against"),
 ];
 
@@ -82,10 +84,36 @@ pub(super) async fn run(global: &Global, verb: Verb) -> anyhow::Result<()> {
         Format::Json => output::json_line(&report)?,
         Format::Table => {
             let rows = report["rows"].as_array().cloned().unwrap_or_default();
-            output::list(global.output, LIST, &rows)?;
+            let rows: Vec<Value> = rows.into_iter().map(rounded).collect();
+            let is_told = |(_, at): &&Column| rows.iter().any(|row| !row[*at].is_null());
+            let told: Vec<Column> = LIST.iter().filter(is_told).copied().collect();
+            output::list(global.output, &told, &rows)?;
         }
     }
     Ok(())
+}
+
+/// A row with its figures as people read them.
+fn rounded(mut row: Value) -> Value {
+    for value in row
+        .as_object_mut()
+        .into_iter()
+        .flat_map(|row| row.values_mut())
+    {
+        if let Some(figure) = value.as_f64().filter(|_| value.is_f64()) {
+            *value = Value::from(short(figure));
+        }
+    }
+    row
+}
+
+/// Three digits or more.
+fn short(figure: f64) -> String {
+    match figure.abs() {
+        size if size >= 100.0 => format!("{figure:.0}"),
+        size if size >= 10.0 => format!("{figure:.1}"),
+        _ => format!("{figure:.2}"),
+    }
 }
 
 type OnCluster =

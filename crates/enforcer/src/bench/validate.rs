@@ -49,34 +49,51 @@ pub(super) fn rows(say: &mut dyn FnMut(&str)) -> Result<Vec<Row>, BenchError> {
     Ok(rows)
 }
 
+/// One of those that take turns: a name, what it reads, and how.
+struct Reader<'a> {
+    name: String,
+    samples: &'a [Sample],
+    run: Run<'a>,
+}
+
 fn compared(events: Events) -> Result<Vec<Row>, BenchError> {
-    // The broken ones are left out: what is measured is the way of events that are accepted.
-    let good = (0..EVENTS).filter(|number| !events.is_bad(*number));
-    let samples: Vec<Sample> = good
-        .map(|number| Sample {
-            key: Events::key(number),
-            value: events.value(number),
+    // What is measured is the way of events that are accepted; those that are not have a row of their own.
+    let (bad, good): (Vec<_>, Vec<_>) = (0..EVENTS)
+        .map(|number| {
+            let sample = Sample {
+                key: Events::key(number),
+                value: events.value(number),
+            };
+            (events.is_bad(number), sample)
         })
-        .collect();
+        .partition(|(is_bad, _)| *is_bad);
+    let of = |samples: Vec<(bool, Sample)>| samples.into_iter().map(|(_, sample)| sample);
+    let (bad, good): (Vec<Sample>, Vec<Sample>) = (of(bad).collect(), of(good).collect());
     let peer = peer(&events)?;
     let name = events.encoding.name();
-    let mut sides = vec![
-        (peer.name.to_owned(), peer.read),
-        (name.to_owned(), judge(events)?),
-        (format!("{name}-3-rules"), judge(events.with_rules())?),
+    let side = |name: String, samples, run| Reader { name, samples, run };
+    let mut sides = [
+        side(peer.name.to_owned(), &*good, peer.read),
+        side(name.to_owned(), &good, judge(events, true)?),
+        side(
+            format!("{name}-3-rules"),
+            &good,
+            judge(events.with_rules(), true)?,
+        ),
+        side(format!("{name}-refused"), &bad, judge(events, false)?),
     ];
     let mut rates = vec![Vec::new(); sides.len()];
     for round in 0..ROUNDS {
         for turn in 0..sides.len() {
             let at = (turn + round) % rates.len();
-            let (name, run) = &mut sides[at];
-            rates[at].push(rate(&samples, run).map_err(|problem| BenchError::Peer {
+            let Reader { name, samples, run } = &mut sides[at];
+            rates[at].push(rate(samples, run).map_err(|problem| BenchError::Peer {
                 library: peer.name,
                 problem: format!("{name}: {problem}"),
             })?);
         }
     }
-    let names: Vec<String> = sides.into_iter().map(|(name, _)| name).collect();
+    let names: Vec<String> = sides.into_iter().map(|side| side.name).collect();
     Ok(table(&events, &names, &rates))
 }
 
@@ -114,7 +131,8 @@ fn megabytes(rate: f64, bytes: usize) -> f64 {
     rate * bytes as f64 / 1e6
 }
 
-fn judge(events: Events) -> Result<Run<'static>, BenchError> {
+/// The judge of these events, which accepts each it is given, or refuses each.
+fn judge(events: Events, accepts: bool) -> Result<Run<'static>, BenchError> {
     let rules = events.rules().map_err(BenchError::Contract)?;
     Ok(Box::new(move |sample| {
         let event = Event {
@@ -123,7 +141,8 @@ fn judge(events: Events) -> Result<Run<'static>, BenchError> {
             headers: &[],
         };
         match rules.judge(&event) {
-            Ok(Verdict::Accepted) => Ok(()),
+            Ok(Verdict::Accepted) if accepts => Ok(()),
+            Ok(Verdict::Quarantined(_)) if !accepts => Ok(()),
             other => Err(format!("{other:?}")),
         }
     }))

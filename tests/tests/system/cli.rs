@@ -1,11 +1,12 @@
 //! What people get wrong, and what the command line says then: never a crash, always a way out, and the right exit code.
 
+use nix::sys::signal::Signal;
 use serde_json::json;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-use tests::process::{Output, run};
-use tests::{Domain, Flights, Kafka, TestMesh, flights, mesh};
+use tests::process::{Output, Running, run};
+use tests::{Domain, Flights, Kafka, TestMesh, flights, mesh, wait_for};
 
 /// An `up` that must not come up.
 const UP: Duration = Duration::from_secs(60);
@@ -179,4 +180,41 @@ fn a_mesh_or_a_kafka_that_is_not_there_is_not_reachable() {
     let mut up = mesh::up("unreachable", home.path(), Kafka::Own);
     let output = run(up.args(["--bootstrap-servers", "127.0.0.1:1"]), UP);
     fails(output, 5, &["127.0.0.1:1"]);
+}
+
+/// The processes that were started with this in their arguments.
+fn processes_with(word: &str) -> Vec<u32> {
+    let entries = std::fs::read_dir("/proc").into_iter().flatten().flatten();
+    let of_process = |entry: std::fs::DirEntry| {
+        let pid = entry.file_name().to_str()?.parse().ok()?;
+        let arguments = std::fs::read(entry.path().join("cmdline")).ok()?;
+        String::from_utf8_lossy(&arguments)
+            .contains(word)
+            .then_some(pid)
+    };
+    entries.filter_map(of_process).collect()
+}
+
+#[test]
+fn an_interrupted_benchmark_leaves_no_kafka_behind() {
+    if !Path::new("/proc/self/cmdline").exists() {
+        eprintln!("skipped: this system has no /proc to look into");
+        return;
+    }
+    let folder = tempfile::tempdir().expect("a temporary directory");
+    let place = folder.path().to_str().expect("our paths are text");
+    let mut command = mesh::binary(folder.path());
+    let running = Running::start(command.env("TMPDIR", place).args(["bench", "enforce"]));
+    wait_for("its Kafka runs", UP, || {
+        let kafka = processes_with(&format!("{place}/"));
+        kafka.first().copied().ok_or("none yet".to_owned())
+    });
+    // In the middle of its start, or of its work: it is the same.
+    std::thread::sleep(Duration::from_secs(2));
+    running.signal(Signal::SIGINT);
+    let output = running.finish(UP).expect_code(1);
+    assert!(output.stderr.contains("stopping"), "{output:?}");
+    assert_eq!(processes_with(&format!("{place}/")), [0; 0]);
+    let left = std::fs::read_dir(folder.path()).expect("a folder").count();
+    assert_eq!(left, 0, "files in {place}");
 }

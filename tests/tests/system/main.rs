@@ -19,6 +19,7 @@ mod protobuf;
 mod rebuild;
 mod registries;
 mod registry;
+mod retention;
 mod rules;
 mod script;
 mod slo;

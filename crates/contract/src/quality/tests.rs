@@ -519,10 +519,12 @@ fn common_rules_are_decided_by_scalars() {
 
 #[test]
 fn scalars_decide_no_rule_that_would_cost_too_much() {
-    let dear = "event.c == '".to_owned() + &"x".repeat(40) + "'";
-    let rules = cel(&vec![dear; 60].join(" || "));
-    let long = json!({"c": "y".repeat(1 << 20)});
+    let dear = "event.c != '".to_owned() + &"x".repeat(40) + "'";
+    let rules = cel(&vec![dear; 60].join(" && "));
     let compiled = EventRules::compile(&rules).expect("compiles");
+    let short = json!({"c": "y"});
+    assert!(compiled.hold(&leaves(&short).expect("scalars")));
+    let long = json!({"c": "y".repeat(1 << 20)});
     assert!(!compiled.hold(&leaves(&long).expect("scalars")));
     assert_eq!(findings(&rules, &long).enforced[0].code, Code::RuleFailed);
 }

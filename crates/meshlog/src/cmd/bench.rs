@@ -3,17 +3,20 @@
 mod registry;
 
 use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use clap::Subcommand;
 use enforcer::bench::{self, BenchOptions, Report};
 use kafka::Cluster;
 use kafka::dev::{DevBroker, DevBrokerConfig, JarSource};
 use serde_json::{Value, json};
+use tempfile::TempDir;
 
 use super::Global;
 use crate::config::Config;
 use crate::output::{self, Column, Format};
+use crate::up::stop_signal;
 
 /// What to measure.
 #[derive(Debug, Subcommand)]
@@ -57,28 +60,18 @@ const LIST: &[Column] = &[
     ("against", "against"),
 ];
 
-/// Runs a benchmark.
+/// Runs a benchmark; when it is interrupted, the Kafka that was started for it is stopped.
 pub(super) async fn run(global: &Global, verb: Verb) -> anyhow::Result<()> {
-    let cache = Config::load(None)?.jar_cache();
-    let report = match verb {
-        Verb::Enforce {
-            bootstrap_servers,
-            peer,
-        } => {
-            let options = BenchOptions {
-                peer,
-                ..BenchOptions::default()
-            };
-            let on = (bootstrap_servers, cache);
-            json!(blocking(move || data_path(bench::run, &options, on)).await?)
+    let kafka = OwnKafka::new(Config::load(None)?.jar_cache());
+    let mut stop = stop_signal()?;
+    let report = tokio::select! {
+        report = measure(verb, kafka.clone()) => report?,
+        _ = stop.changed() => {
+            eprintln!("stopping");
+            blocking(move || kafka.stop()).await?;
+            // Its threads wait for a Kafka that is gone.
+            std::process::exit(1);
         }
-        Verb::Cost { bootstrap_servers } => {
-            let on = (bootstrap_servers, cache);
-            let options = BenchOptions::default();
-            json!(blocking(move || data_path(bench::run_cost, &options, on)).await?)
-        }
-        Verb::Validate => json!(blocking(|| Ok(bench::run_validate(&mut say)?)).await?),
-        Verb::Registry { bootstrap_servers } => bench_registry(bootstrap_servers, cache).await?,
     };
     match global.output {
         Format::Json => output::json_line(&report)?,
@@ -91,6 +84,29 @@ pub(super) async fn run(global: &Global, verb: Verb) -> anyhow::Result<()> {
         }
     }
     Ok(())
+}
+
+async fn measure(verb: Verb, kafka: OwnKafka) -> anyhow::Result<Value> {
+    Ok(match verb {
+        Verb::Enforce {
+            bootstrap_servers,
+            peer,
+        } => {
+            let options = BenchOptions {
+                peer,
+                ..BenchOptions::default()
+            };
+            let on = (bootstrap_servers, kafka);
+            json!(blocking(move || data_path(bench::run, &options, &on)).await?)
+        }
+        Verb::Cost { bootstrap_servers } => {
+            let on = (bootstrap_servers, kafka);
+            let options = BenchOptions::default();
+            json!(blocking(move || data_path(bench::run_cost, &options, &on)).await?)
+        }
+        Verb::Validate => json!(blocking(|| Ok(bench::run_validate(&mut say)?)).await?),
+        Verb::Registry { bootstrap_servers } => bench_registry(bootstrap_servers, kafka).await?,
+    })
 }
 
 /// A row with its figures as people read them.
@@ -123,51 +139,88 @@ fn say(what: &str) {
     eprintln!("{what}");
 }
 
-async fn blocking(
-    work: impl FnOnce() -> anyhow::Result<Report> + Send + 'static,
-) -> anyhow::Result<Report> {
-    let benching = tokio::task::spawn_blocking(work);
-    benching.await.context("the benchmark's thread failed")?
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> anyhow::Result<T> + Send + 'static,
+) -> anyhow::Result<T> {
+    let working = tokio::task::spawn_blocking(work);
+    working.await.context("the benchmark's thread failed")?
 }
 
 fn data_path(
     run: OnCluster,
     options: &BenchOptions,
-    (bootstrap_servers, cache): (Option<String>, PathBuf),
+    (bootstrap_servers, kafka): &(Option<String>, OwnKafka),
 ) -> anyhow::Result<Report> {
     if let Some(bootstrap) = bootstrap_servers {
         return Ok(run(&Cluster::new(bootstrap), options, &mut say)?);
     }
-    let dir = tempfile::tempdir().context("no directory for a Kafka")?;
-    let broker = start_broker(dir.path().to_owned(), cache)?;
-    let report = run(&broker.cluster(), options, &mut say);
-    broker.stop().context("Kafka does not stop")?;
+    let report = run(&kafka.start()?, options, &mut say);
+    kafka.stop()?;
     Ok(report?)
 }
 
 async fn bench_registry(
     bootstrap_servers: Option<String>,
-    cache: PathBuf,
+    kafka: OwnKafka,
 ) -> anyhow::Result<Value> {
-    let dir = tempfile::tempdir().context("no directory for a Kafka")?;
+    let dir = tempfile::tempdir().context("no directory for the registries")?;
     if let Some(bootstrap) = bootstrap_servers {
         return registry::run(&Cluster::new(bootstrap), dir.path(), &say).await;
     }
-    let path = dir.path().to_owned();
-    let starting = tokio::task::spawn_blocking(move || start_broker(path, cache));
-    let broker = starting.await.context("the broker's thread failed")??;
-    let report = registry::run(&broker.cluster(), dir.path(), &say).await;
-    let stopping = tokio::task::spawn_blocking(move || broker.stop());
-    let stopped = stopping.await.context("the broker's thread failed")?;
-    stopped.context("Kafka does not stop")?;
+    let starting = kafka.clone();
+    let cluster = blocking(move || starting.start()).await?;
+    let report = registry::run(&cluster, dir.path(), &say).await;
+    blocking(move || kafka.stop()).await?;
     report
 }
 
-fn start_broker(dir: PathBuf, cache: PathBuf) -> anyhow::Result<DevBroker> {
-    let config = DevBrokerConfig {
-        dir,
-        kafka_port: 0,
-        jars: JarSource::Cache(cache),
-    };
-    DevBroker::start(&config).context("Kafka cannot start")
+/// A Kafka in a directory of its own, for one benchmark.
+#[derive(Debug, Clone)]
+struct OwnKafka {
+    cache: PathBuf,
+    running: Arc<Mutex<Running>>,
+}
+
+/// Whether it runs. Once it was stopped it is not started: an interrupt may come before the start.
+#[derive(Debug, Default)]
+enum Running {
+    #[default]
+    NotYet,
+    Now(DevBroker, TempDir),
+    NoMore,
+}
+
+impl OwnKafka {
+    fn new(cache: PathBuf) -> Self {
+        let running = Arc::default();
+        Self { cache, running }
+    }
+
+    fn start(&self) -> anyhow::Result<Cluster> {
+        let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        if matches!(*running, Running::NoMore) {
+            bail!("interrupted");
+        }
+        let dir = tempfile::tempdir().context("no directory for a Kafka")?;
+        let config = DevBrokerConfig {
+            dir: dir.path().to_owned(),
+            kafka_port: 0,
+            jars: JarSource::Cache(self.cache.clone()),
+        };
+        let broker = DevBroker::start(&config).context("Kafka cannot start")?;
+        let cluster = broker.cluster();
+        *running = Running::Now(broker, dir);
+        Ok(cluster)
+    }
+
+    fn stop(&self) -> anyhow::Result<()> {
+        let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        match std::mem::replace(&mut *running, Running::NoMore) {
+            Running::Now(broker, dir) => {
+                broker.stop().context("Kafka does not stop")?;
+                dir.close().context("its directory stays")
+            }
+            Running::NotYet | Running::NoMore => Ok(()),
+        }
+    }
 }

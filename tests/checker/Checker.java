@@ -14,6 +14,7 @@ import java.util.*;
 import java.util.function.Consumer;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import java.util.stream.Stream;
 import org.apache.kafka.clients.admin.Admin;
 import org.apache.kafka.clients.consumer.*;
 import org.apache.kafka.common.TopicPartition;
@@ -79,13 +80,16 @@ public final class Checker {
     }
 
     void readLedger(Path path) throws Exception {
-        for (String line : Files.readAllLines(path)) {
-            String[] parts = line.split("\t");
-            boolean acked = parts[5].equals("acked");
-            int partition = acked ? Integer.parseInt(parts[6]) : -1;
-            long offset = acked ? Long.parseLong(parts[7]) : -1;
-            ledger.put(Long.parseLong(parts[0]), new Entry(parts[1].equals("-") ? null : parts[1],
-                Long.parseLong(parts[2]), parts[3], parts[4], acked, partition, offset));
+        // A long run has millions of lines, of few keys and verdicts.
+        try (Stream<String> lines = Files.lines(path)) {
+            lines.forEach(line -> {
+                String[] parts = line.split("\t");
+                boolean acked = parts[5].equals("acked");
+                int partition = acked ? Integer.parseInt(parts[6]) : -1;
+                long offset = acked ? Long.parseLong(parts[7]) : -1;
+                ledger.put(Long.parseLong(parts[0]), new Entry(parts[1].equals("-") ? null : parts[1].intern(),
+                    Long.parseLong(parts[2]), parts[3].intern(), parts[4], acked, partition, offset));
+            });
         }
     }
 

@@ -53,16 +53,26 @@ impl Finding {
     }
 }
 
+/// The checker keeps every event: so much memory for each byte of the ledger, of which an event has about a hundred.
+const HEAP_A_BYTE: u64 = 10;
+
+/// What it takes besides.
+const HEAP: u64 = 1 << 30;
+
+/// Bytes of the ledger that it goes through in a second at the least, with what belongs to them in the topics.
+const PACE: u64 = 1 << 20;
+
 /// Runs the checker.
 #[track_caller]
 pub fn check(subject: &Subject<'_>) -> Finding {
     let jars = JarSource::Cache(jar_cache());
     let jars = jars.directory().expect("the broker has them");
+    let ledger = std::fs::metadata(subject.ledger).map_or(0, |ledger| ledger.len());
     let mut command = Command::new("java");
     command
+        .arg(format!("-Xmx{}", HEAP + HEAP_A_BYTE * ledger))
         // Short-lived; and the jars' logging has nothing to say here.
         .args([
-            "-Xmx1G",
             "-XX:TieredStopAtLevel=1",
             "-XX:+UseSerialGC",
             "-Dlog4j2.level=ERROR",
@@ -77,7 +87,7 @@ pub fn check(subject: &Subject<'_>) -> Finding {
             subject.inbox,
         ])
         .arg(subject.ledger);
-    let output = run(&mut command, LIMIT);
+    let output = run(&mut command, LIMIT + Duration::from_secs(ledger / PACE));
     let code = output.code;
     assert!(code == Some(0) || code == Some(1), "{output:?}");
     let finding = Finding {

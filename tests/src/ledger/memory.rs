@@ -3,6 +3,7 @@
 use super::system::System;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 /// How often is looked.
@@ -94,8 +95,14 @@ impl Memory {
         each.collect()
     }
 
+    /// Writes all that was seen beside the ledger.
+    pub(super) fn keep(&self, dir: &Path) {
+        let kept = std::fs::write(dir.join("memory.tsv"), self.table());
+        kept.expect("the run's directory takes it");
+    }
+
     /// All that was seen: slot, process, seconds, kilobytes.
-    pub fn table(&self) -> String {
+    fn table(&self) -> String {
         let mut text = "slot\tprocess\tseconds\tkilobytes\n".to_owned();
         for ((slot, process), series) in &self.processes {
             for (at, resident) in &series.0 {

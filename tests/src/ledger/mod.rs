@@ -105,6 +105,8 @@ pub fn run(plan: &Plan, dir: &Path) -> Report {
     let drained = drains(&mut system, &inbox);
     let stall = watch.stop();
     let dead = system.dead();
+    // Before anything that could go wrong with the checker, which takes long after a long run.
+    memory.keep(dir);
 
     let bootstrap = system.cluster().bootstrap().to_owned();
     let finding = check(&Subject {

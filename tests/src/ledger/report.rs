@@ -100,7 +100,6 @@ impl Report {
         write("report.json", format!("{:#}\n", self.json()));
         write("nemesis.log", nemesis.join("\n"));
         write("proxy.log", proxy.join("\n"));
-        write("memory.tsv", self.memory.table());
     }
 }
 
